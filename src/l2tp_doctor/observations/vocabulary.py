@@ -1,0 +1,237 @@
+"""The closed vocabulary of observation names, each with the type of its value and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One name of the vocabulary.
+
+    Attributes:
+        name: dotted name.
+        type: type of the value when it was measured.
+        meaning: what a reader of the JSON may rely on.
+    """
+
+    name: str
+    type: type
+    meaning: str
+
+    def check(self, value: object) -> None:
+        """Raises ``TypeError`` when ``value`` is neither ``None`` nor of this term's type."""
+        if value is not None and (
+            not isinstance(value, self.type) or (isinstance(value, bool) and self.type is not bool)
+        ):
+            raise TypeError(f"{self.name} takes {self.type.__name__}, got {type(value).__name__}")
+
+
+def _vocabulary(*rows: tuple[str, type, str]) -> dict[str, Term]:
+    terms = {name: Term(name, kind, meaning) for name, kind, meaning in rows}
+    if len(terms) != len(rows):
+        raise ValueError("an observation name is defined twice")
+    return terms
+
+
+VOCABULARY = _vocabulary(
+    # The name and the way there.
+    ("resolve.ok", bool, "The gateway's name (or literal address) gave at least one usable address."),
+    ("resolve.addresses", tuple, "Every address the name resolved to, in the resolver's order."),
+    (
+        "resolve.error",
+        str,
+        "The resolver's reason: not-found, temporary-failure, no-address-of-family, timeout.",
+    ),
+    ("route.error", str, "Why this machine cannot send to the address at all: network-unreachable, …"),
+    ("source.port_500", bool, "The dial left from UDP source port 500, as Windows' own does."),
+    ("icmp_errors.available", bool, "This system lets us read ICMP errors for our datagrams."),
+    ("native_esp.available", bool, "This process may send and receive IP protocol 50."),
+    # Signs of life that have nothing to do with IKE.
+    ("host.ping_reply", bool, "ICMP echo to the gateway's address was answered."),
+    ("host.ping_rtt", float, "Its round-trip time in seconds."),
+    (
+        "host.control_port_alive",
+        bool,
+        "Any TCP port tried accepted or refused a connection, or a closed UDP port was answered by ICMP.",
+    ),
+    ("host.control_port", str, "Which one it was, e.g. tcp/443."),
+    ("host.alive", bool, "Any sign of life at all from the gateway's address, on any protocol."),
+    # UDP 500 and 4500 as paths.
+    ("udp500.reply", bool, "Anything came back from the gateway's IKE port."),
+    ("udp4500.reply", bool, "Anything came back from the gateway's NAT-T port."),
+    (
+        "udp500.icmp",
+        str,
+        "ICMP error for a datagram to the IKE port: port-unreachable, host-unreachable, network-unreachable, admin-prohibited, time-exceeded, fragmentation-needed, other.",
+    ),
+    ("udp500.icmp_from", str, "Address that sent it."),
+    ("udp4500.icmp", str, "As udp500.icmp, for the NAT-T port."),
+    ("udp4500.icmp_from", str, "Address that sent it."),
+    (
+        "udp500.reply_from",
+        str,
+        "A reply with our cookie came from another address than the one dialled; this is that address.",
+    ),
+    ("udp4500.reply_from", str, "As udp500.reply_from, for the NAT-T port."),
+    ("path.rtt", float, "Smoothed round-trip time of IKE messages in seconds."),
+    ("path.sent", int, "Request messages sent by the dial, retransmissions included."),
+    ("path.retransmissions", int, "How many of them were retransmissions."),
+    # Main Mode, message by message (RFC 2409 §5).
+    ("ike.main.reply_2", bool, "Main Mode message 2 (SA) arrived."),
+    ("ike.main.reply_4", bool, "Main Mode message 4 (KE, Nonce) arrived."),
+    ("ike.main.reply_6", bool, "Main Mode message 6 (ID, HASH/SIG) arrived and could be decrypted."),
+    ("ike.main.established", bool, "The ISAKMP SA is up: the peer's HASH or SIG was verified."),
+    ("ike.main.selected", str, "The transform the gateway chose, e.g. AES_CBC_256/SHA1/MODP_2048/PSK."),
+    (
+        "ike.main.undecryptable_reply",
+        bool,
+        "After message 5 an encrypted message arrived that our keys cannot decrypt.",
+    ),
+    ("ike.main.hash_valid", bool, "The gateway's HASH_R matched."),
+    (
+        "ike.main.duplicate_4",
+        bool,
+        "After message 5 the gateway kept sending message 4 again: it never took our message 5.",
+    ),
+    (
+        "ike.main.needs_psk",
+        bool,
+        "The dial stopped because the next message needs a pre-shared key and none was given.",
+    ),
+    (
+        "ike.main.needs_certificate",
+        bool,
+        "The gateway chose RSA signatures and no client certificate was given.",
+    ),
+    (
+        "ike.notify.clear",
+        str,
+        "Unprotected NOTIFY from the gateway, by its name in RFC 2408 §3.14.1, e.g. NO_PROPOSAL_CHOSEN.",
+    ),
+    ("ike.notify.clear_after", str, "Which of our messages it followed: main-1, main-3, main-5, quick-1."),
+    ("ike.notify.encrypted", str, "Protected NOTIFY from the gateway."),
+    ("ike.notify.encrypted_after", str, "Which of our messages it followed."),
+    ("ike.delete", str, "The gateway deleted an SA: isakmp or esp."),
+    (
+        "ike.delete_after",
+        str,
+        "Which of our messages or which stage it followed: main-5, quick-1, quick-3, l2tp …",
+    ),
+    ("ike.vendor_ids", tuple, "Vendor IDs the gateway sent, by name or in hex."),
+    ("ike.fragmentation_supported", bool, "The gateway sent the FRAGMENTATION vendor ID."),
+    # NAT-T (RFC 3947).
+    ("nat_t.supported", bool, "The gateway sent a NAT-T vendor ID we share."),
+    ("nat_t.forced", bool, "We sent a NAT-D hash that cannot match, to move to UDP 4500."),
+    ("nat.client_behind", bool, "The gateway's NAT-D shows that our address or port is translated."),
+    (
+        "nat.server_behind",
+        bool,
+        "The gateway's NAT-D shows that its own address differs from the one dialled.",
+    ),
+    ("nat_t.floated", bool, "The exchange moved to UDP 4500."),
+    # Certificates.
+    (
+        "certificate.problem",
+        str,
+        "First problem of the gateway's certificate: expired, not-yet-valid, untrusted, name-mismatch, wrong-usage, revoked, signature-invalid, missing.",
+    ),
+    ("certificate.subject", str, "Subject of the gateway's certificate."),
+    (
+        "certificate.client_problem",
+        str,
+        "Problem of our own certificate: missing, expired, not-yet-valid, no-key.",
+    ),
+    ("clock.skew_suspected", bool, "All certificate times are wrong in the same direction."),
+    # Quick Mode (RFC 2409 §5.5).
+    ("ike.quick.reply_2", bool, "Quick Mode message 2 arrived and verified."),
+    ("ike.quick.established", bool, "The IPsec SA pair is up."),
+    ("ike.quick.selected", str, "The ESP transform chosen, e.g. AES_CBC_256/HMAC_SHA1_96/UDP-transport."),
+    # ESP.
+    ("esp.encapsulation", str, "udp or native."),
+    ("esp.received", bool, "At least one ESP packet of our SA arrived and authenticated."),
+    ("esp.sent", int, "ESP packets sent."),
+    # L2TP (RFC 2661).
+    ("l2tp.sccrp", bool, "SCCRQ was answered by SCCRP."),
+    ("l2tp.zlb_only", bool, "SCCRQ was acknowledged but never answered."),
+    ("l2tp.stopccn", str, "StopCCN arrived: result/error codes and the peer's own words."),
+    ("l2tp.stopccn_result", int, "Its result code."),
+    ("l2tp.icrp", bool, "ICRQ was answered by ICRP."),
+    ("l2tp.cdn", str, "CDN arrived: result/error codes and the peer's own words."),
+    ("l2tp.cdn_result", int, "Its result code."),
+    ("l2tp.established", bool, "Tunnel and session are up."),
+    ("l2tp.peer", str, "Host name and vendor name the gateway gave."),
+    # PPP.
+    ("ppp.lcp.opened", bool, "LCP reached Opened."),
+    ("ppp.lcp.reply", bool, "Anything was received on LCP."),
+    (
+        "ppp.auth.required",
+        str,
+        "Authentication protocol the gateway asked for first: pap, chap-md5, mschapv2, mschapv1, eap, none.",
+    ),
+    ("ppp.auth.protocol", str, "The one agreed on."),
+    ("ppp.auth.refused", tuple, "Those the gateway asked for and the profile refuses."),
+    (
+        "ppp.auth.needs_credentials",
+        bool,
+        "The dial stopped because user name and password are needed and none were given.",
+    ),
+    ("ppp.auth.result", str, "success, failure or none (no verdict arrived)."),
+    ("ppp.auth.error", int, "The code in the failure message (RFC 2759 §6): 646, 647, 648, 649, 691, 709."),
+    ("ppp.auth.message", str, "The gateway's own words."),
+    ("ppp.auth.server_authentic", bool, "The MS-CHAPv2 authenticator response matched."),
+    ("ppp.terminated", str, "The gateway ended LCP: at which phase (establish, authenticate, network)."),
+    ("ppp.ipcp.opened", bool, "IPCP reached Opened with an address."),
+    ("ppp.ipcp.address", str, "The address assigned."),
+    ("ppp.ipcp.dns", tuple, "DNS servers assigned."),
+    ("ppp.ipcp.rejected", str, "Why IPCP failed: protocol-rejected, address-refused, no-answer."),
+    ("ppp.ipv6cp.opened", bool, "IPV6CP reached Opened."),
+    ("tunnel.echo_reply", bool, "ICMP echo through the tunnel to the peer's PPP address was answered."),
+    ("tunnel.echo_rtt", float, "Its round-trip time in seconds."),
+    # The dial as a whole.
+    (
+        "dial.connected",
+        bool,
+        "The dial reached an address and an answered echo (or an LCP echo where ICMP is filtered).",
+    ),
+    ("dial.clean_teardown", bool, "Session, tunnel and SAs were closed in order."),
+    # Experiments, each a comparison with the dial.
+    ("experiment.main_4500.reply", bool, "A fresh Main Mode sent straight to 4500 was answered."),
+    ("experiment.main_4500.completes", bool, "A fresh Main Mode wholly on 4500 got message 4."),
+    ("experiment.main_500.reply", bool, "A fresh Main Mode to 500 was answered, asked again later."),
+    (
+        "experiment.echo_500.reply",
+        bool,
+        "After message 5 on 4500 stayed silent, another message on 500 was answered.",
+    ),
+    ("experiment.ikev2_500.reply", bool, "An IKEv2 SA_INIT to 500 was answered."),
+    ("experiment.ikev2_4500.reply", bool, "An IKEv2 SA_INIT to 4500 was answered."),
+    (
+        "experiment.aggressive.reply",
+        str,
+        "An Aggressive Mode first message was answered: sa, or the NOTIFY name, or none.",
+    ),
+    ("experiment.transforms.accepted", tuple, "Which transforms, offered one by one, were accepted."),
+    ("experiment.transforms.tried", tuple, "Which were offered."),
+    ("experiment.source_500.reply", bool, "Main Mode from source port 500 was answered."),
+    ("experiment.source_other.reply", bool, "Main Mode from an ephemeral source port was answered."),
+    ("experiment.small.reply", bool, "A small Main Mode message 1 was answered."),
+    (
+        "experiment.padded.reply",
+        bool,
+        "The same, padded beyond the path MTU so that it fragments, was answered.",
+    ),
+    (
+        "experiment.windows_vendor_ids.matter",
+        bool,
+        "The same offer with and without the NAT-T vendor IDs was treated differently.",
+    ),
+    ("experiment.esp_udp.received", bool, "With NAT-T forced, ESP was answered."),
+    ("experiment.esp_native.received", bool, "With native ESP, ESP was answered."),
+    ("experiment.l2tp_udp.sccrp", bool, "With NAT-T forced, SCCRQ was answered."),
+    (
+        "experiment.psk_probe.result",
+        str,
+        "What a Main Mode with a deliberately wrong key met: same-silence, different, none.",
+    ),
+)
