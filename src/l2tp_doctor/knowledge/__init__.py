@@ -1,1 +1,60 @@
-"""."""
+"""What is known about L2TP/IPsec failures, as data files with thin, lazy loaders.
+
+Nothing is read before it is asked for, and every text stands in Japanese and English side by side.
+"""
+
+from l2tp_doctor.knowledge.catalogue import Experiment, Fix, experiment, experiment_ids, fix, fix_ids
+from l2tp_doctor.knowledge.cause_texts import Cause, CauseCodes, cause, cause_ids
+from l2tp_doctor.knowledge.localized import LANGUAGES, Language, LocalizedText
+from l2tp_doctor.knowledge.profile import (
+    IpcpOptions,
+    L2tpIdentity,
+    LcpOptions,
+    MainModeTransform,
+    Profile,
+    QuickModeOffer,
+    QuickModeSuite,
+    VendorId,
+    profile,
+    profile_names,
+)
+from l2tp_doctor.knowledge.rulebook import CauseRule, EvidenceRow, RuleBook, Separation, rulebook
+from l2tp_doctor.knowledge.ui_texts import Texts, text, texts
+from l2tp_doctor.knowledge.windows_codes import WindowsCode, windows_code, windows_codes
+
+__all__ = [
+    "LANGUAGES",
+    "Cause",
+    "CauseCodes",
+    "CauseRule",
+    "EvidenceRow",
+    "Experiment",
+    "Fix",
+    "IpcpOptions",
+    "L2tpIdentity",
+    "Language",
+    "LcpOptions",
+    "LocalizedText",
+    "MainModeTransform",
+    "Profile",
+    "QuickModeOffer",
+    "QuickModeSuite",
+    "RuleBook",
+    "Separation",
+    "Texts",
+    "VendorId",
+    "WindowsCode",
+    "cause",
+    "cause_ids",
+    "experiment",
+    "experiment_ids",
+    "fix",
+    "fix_ids",
+    "profile",
+    "profile_names",
+    "rulebook",
+    "text",
+    "texts",
+    "windows_code",
+    "windows_codes",
+]

@@ -77,12 +77,18 @@ VOCABULARY = _vocabulary(
     ("path.rtt", float, "Smoothed round-trip time of IKE messages in seconds."),
     ("path.sent", int, "Request messages sent by the dial, retransmissions included."),
     ("path.retransmissions", int, "How many of them were retransmissions."),
+    (
+        "path.loss",
+        float,
+        "Of the request messages that were answered in the end, the share of transmissions that were not (0 to 1).",
+    ),
     # Main Mode, message by message (RFC 2409 §5).
     ("ike.main.reply_2", bool, "Main Mode message 2 (SA) arrived."),
     ("ike.main.reply_4", bool, "Main Mode message 4 (KE, Nonce) arrived."),
     ("ike.main.reply_6", bool, "Main Mode message 6 (ID, HASH/SIG) arrived and could be decrypted."),
     ("ike.main.established", bool, "The ISAKMP SA is up: the peer's HASH or SIG was verified."),
     ("ike.main.selected", str, "The transform the gateway chose, e.g. AES_CBC_256/SHA1/MODP_2048/PSK."),
+    ("ike.main.auth_offered", tuple, "Authentication methods the dial offered: PSK, RSA_SIG."),
     (
         "ike.main.undecryptable_reply",
         bool,
@@ -188,6 +194,11 @@ VOCABULARY = _vocabulary(
     ("ppp.ipv6cp.opened", bool, "IPV6CP reached Opened."),
     ("tunnel.echo_reply", bool, "ICMP echo through the tunnel to the peer's PPP address was answered."),
     ("tunnel.echo_rtt", float, "Its round-trip time in seconds."),
+    (
+        "tunnel.large_echo_reply",
+        bool,
+        "An ICMP echo as large as the negotiated MRU was answered through the tunnel.",
+    ),
     # The dial as a whole.
     (
         "dial.connected",
@@ -205,6 +216,7 @@ VOCABULARY = _vocabulary(
         "After message 5 on 4500 stayed silent, another message on 500 was answered.",
     ),
     ("experiment.ikev2_500.reply", bool, "An IKEv2 SA_INIT to 500 was answered."),
+    ("experiment.ikev2_500.answer", str, "With what: sa, or the NOTIFY name."),
     ("experiment.ikev2_4500.reply", bool, "An IKEv2 SA_INIT to 4500 was answered."),
     (
         "experiment.aggressive.reply",
@@ -229,6 +241,11 @@ VOCABULARY = _vocabulary(
     ("experiment.esp_udp.received", bool, "With NAT-T forced, ESP was answered."),
     ("experiment.esp_native.received", bool, "With native ESP, ESP was answered."),
     ("experiment.l2tp_udp.sccrp", bool, "With NAT-T forced, SCCRQ was answered."),
+    (
+        "experiment.l2tp_ephemeral.sccrp",
+        bool,
+        "SCCRQ from another UDP port than 1701, negotiated as such in Quick Mode, was answered.",
+    ),
     (
         "experiment.psk_probe.result",
         str,

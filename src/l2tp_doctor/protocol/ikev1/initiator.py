@@ -1,0 +1,567 @@
+"""The IKEv1 initiator: Main or Aggressive Mode, then one Quick Mode, as a table of states.
+
+The table at the end of the file is the machine: ``(state, input) -> handler``; a handler
+returns the next state.  What is not in the table is dropped as *unexpected*; what no
+handler can read is dropped as *malformed*; what belongs to nobody is dropped as *unknown*.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+from l2tp_doctor.protocol import nat_t
+from l2tp_doctor.protocol.crypto import CryptoError
+from l2tp_doctor.protocol.engine import Channel, Datagram, RandomSource, TraceSink, discard_trace
+from l2tp_doctor.protocol.ikev1 import events, informational
+from l2tp_doctor.protocol.ikev1.authentication import Authenticator
+from l2tp_doctor.protocol.ikev1.endpoint import (
+    DUPLICATE_INTERVAL,
+    ClearCopySink,
+    IkeEndpoint,
+    MessageRefusedError,
+    discard_clear_copy,
+)
+from l2tp_doctor.protocol.ikev1.events import Step
+from l2tp_doctor.protocol.ikev1.inputs import Input, Received, classify, needed
+from l2tp_doctor.protocol.ikev1.phase1 import NO_COOKIE, Phase1
+from l2tp_doctor.protocol.ikev1.policy import Credentials, InitiatorPolicy, PathAddresses
+from l2tp_doctor.protocol.ikev1.quick_mode import NatTraversal, QuickMode, random_spi
+from l2tp_doctor.protocol.ikev1.sa import IsakmpSa, Opened
+from l2tp_doctor.protocol.ikev1.transmission import Due, Transmission
+from l2tp_doctor.protocol.isakmp.constants import ExchangeType, NotifyType, ProtocolId, name_of
+from l2tp_doctor.protocol.isakmp.message import Header, Message, decode_message, encode_message
+from l2tp_doctor.protocol.isakmp.payloads import (
+    Delete,
+    Notify,
+    Payload,
+    VendorId,
+)
+from l2tp_doctor.protocol.wire import WireError
+
+# Anyone on the path can send a clear NOTIFY, and some gateways send one and answer all the
+# same; so after an error that proves nothing we still wait this long (seconds) for a real answer.
+GRACE_AFTER_ERROR = 0.7
+
+
+class State(enum.Enum):
+    """Where the initiator stands."""
+
+    IDLE = "idle"
+    MAIN_1_SENT = "main-1-sent"
+    MAIN_3_SENT = "main-3-sent"
+    MAIN_5_SENT = "main-5-sent"
+    AGGRESSIVE_1_SENT = "aggressive-1-sent"
+    QUICK_1_SENT = "quick-1-sent"
+    READY = "ready"  # ISAKMP SA and ESP SAs up
+    ESTABLISHED = "established"  # ISAKMP SA up, Quick Mode failed or not wanted
+    STOPPED = "stopped"  # phase 1 given up, refused, or a credential is missing
+    CLOSED = "closed"
+
+
+class Ikev1Initiator(IkeEndpoint):
+    """Dials one gateway.
+
+    Args:
+        policy: what is offered.
+        paths: the addresses and ports as this side knows them, for NAT-D and identities.
+        credentials: any part may be missing; the engine then goes as far as it can and emits
+            :class:`~l2tp_doctor.protocol.ikev1.events.CredentialNeeded`.
+        random: source of cookies, nonces, SPIs and private values.
+        trace: hears every message.
+        clear_copies: gets the clear text of every encrypted message.
+    """
+
+    def __init__(
+        self,
+        policy: InitiatorPolicy,
+        paths: PathAddresses,
+        credentials: Credentials,
+        random: RandomSource,
+        trace: TraceSink = discard_trace,
+        clear_copies: ClearCopySink = discard_clear_copy,
+    ) -> None:
+        super().__init__(random, trace, clear_copies, policy.fragment_size)
+        self._policy = policy
+        self._paths = paths
+        self.state = State.IDLE
+        self.channel = policy.first_channel
+        self.transmission = Transmission(policy.retransmission, policy.silence_after)
+        self._phase1 = Phase1(policy, paths, credentials, random, self._emit)
+        self._authenticator: Authenticator | None = None
+        self._quick: QuickMode | None = None
+        self._step: Step | None = None
+        self._request_message = b""
+        self._flight: list[Datagram] = []
+        self._flight_at = 0.0
+        self._error_at: float | None = None
+        self._dpd_sequence: int | None = None
+        self._deleted_by_peer = False
+
+    # -- the six calls (receive, datagrams_to_send and next_event are the endpoint's) ---------
+
+    def start(self, now: float) -> None:
+        """Sends message 1.  Raises ``ValueError`` when called twice."""
+        if self.state is not State.IDLE:
+            raise ValueError("an initiator is started once")
+        self._apply(Input.START, None, now)
+
+    def get_timer(self) -> float | None:
+        """Returns when a retransmission, a remark on silence or giving up is due."""
+        timer = self.transmission.timer()
+        if timer is None or self._error_at is None:
+            return timer
+        return min(timer, self._error_at + GRACE_AFTER_ERROR)
+
+    def handle_timer(self, now: float) -> None:
+        """Does what is due."""
+        if (
+            self.transmission.waiting
+            and self._error_at is not None
+            and now >= self._error_at + GRACE_AFTER_ERROR
+        ):
+            self._apply(Input.GIVE_UP, None, now)
+            return
+        due = self.transmission.due(now)
+        if due is Due.RESEND:
+            self._resend(now)
+        elif due is Due.SILENCE and self._step is not None:
+            self._emit(events.Silence(self._step))
+        elif due is Due.GIVE_UP:
+            self._apply(Input.GIVE_UP, None, now)
+
+    def close(self, now: float) -> None:
+        """Deletes what was set up, as far as the keys allow (RFC 2408 §3.15)."""
+        self._apply(Input.CLOSE, None, now)
+
+    # -- what the owner may ask ---------------------------------------------------------------
+
+    @property
+    def cookie(self) -> bytes:
+        """The initiator cookie, by which answers are told apart from those to other dials."""
+        return self._phase1.cookie
+
+    @property
+    def awaiting(self) -> Step | None:
+        """The step whose answer is awaited."""
+        return self._step
+
+    def send_keepalive(self) -> None:
+        """Sends the one-byte NAT keepalive (RFC 3948 §2.3), once NAT-T is active."""
+        if self.channel is Channel.NAT_T:
+            self._outgoing.append(Datagram(Channel.NAT_T, nat_t.KEEPALIVE))
+
+    def send_dpd(self, now: float) -> None:
+        """Asks whether the peer is alive (RFC 3706); the answer is a ``PeerAlive`` event."""
+        if self._sa is None:
+            return
+        self._dpd_sequence = int.from_bytes(self._random(4), "big") >> 1
+        self._send_informational(now, "DPD", [self._dpd(self._dpd_sequence, ack=False)])
+
+    def _dpd(self, sequence: int, *, ack: bool) -> Notify:
+        return informational.dpd(self.cookie, self._phase1.peer_cookie, sequence, ack=ack)
+
+    # -- classification and dispatch ----------------------------------------------------------
+
+    def _dispatch(self, raw: bytes, header: Header, datagram: Datagram, now: float) -> None:
+        if header.initiator_cookie != self.cookie:
+            raise MessageRefusedError("unknown-cookie")
+        if header.major != 1:
+            message = Message(header, (), raw[28:])
+            self._apply(Input.OTHER_VERSION, Received(raw, message, datagram), now)
+            return
+        message = decode_message(raw)
+        kind = classify(message)
+        if kind is None:
+            raise MessageRefusedError("unknown-exchange", name_of(ExchangeType, header.exchange))
+        peer_cookie = self._phase1.peer_cookie
+        # A gateway that has lost our SA may complain with another cookie; its word is unproven anyway.
+        if peer_cookie not in (NO_COOKIE, header.responder_cookie) and kind is not Input.INFORMATIONAL_CLEAR:
+            raise MessageRefusedError("unknown-cookie")
+        self._apply(kind, Received(raw, message, datagram), now)
+
+    def _apply(self, kind: Input, received: Received | None, now: float) -> None:
+        handler = TABLE.get((self.state, kind))
+        if handler is None:
+            if received is None:
+                return  # closing twice, or a timer of a state already left
+            raise MessageRefusedError("unexpected", f"{kind.value} in state {self.state.value}")
+        step = self._step
+        try:
+            self.state = handler(self, received, now)
+        except CryptoError as error:
+            self._fail(step, "bad-key-exchange")
+            raise MessageRefusedError("bad-key-exchange", str(error)) from error
+        except MessageRefusedError as refused:
+            if refused.trigger in UNUSABLE_ANSWERS:
+                self._fail(step, refused.trigger)
+            raise
+
+    def _fail(self, step: Step | None, reason: str) -> None:
+        if step is not None:
+            self._emit(events.ExchangeFailed(step, reason))
+
+    def _duplicate(self, raw: bytes, header: Header, now: float) -> None:
+        del header
+        self._drop(now, len(raw), "duplicate")
+        if raw != self._accepted[-1] or not self._flight:
+            return
+        # The peer repeats its last message, so our newest has not arrived.
+        self._emit(events.DuplicateReply(self._step or Step.QUICK_3))
+        if now - self._flight_at >= DUPLICATE_INTERVAL:
+            self._outgoing.extend(self._flight)
+            self._flight_at = now
+            if self.transmission.waiting:
+                self.transmission.resent(now)
+
+    # -- requests and answers -----------------------------------------------------------------
+
+    def _request(self, now: float, step: Step, datagram: Datagram, message: bytes) -> None:
+        self._step = step
+        self._request_message = message
+        self._flight = [datagram]
+        self._flight_at = now
+        self._error_at = None
+        self.transmission.begin(now)
+
+    def _resend(self, now: float) -> None:
+        if (
+            self._phase1.peer_fragments
+            and len(self._flight) == 1
+            and len(self._request_message) > self._policy.fragment_size
+        ):
+            # Windows fragments a message "the next time it is retransmitted" (MS-IKEE 3.2.7), not before.
+            self._flight = self._fragments(self.channel, self._request_message)
+        self._outgoing.extend(self._flight)
+        self._flight_at = now
+        name = self._step.value if self._step is not None else ""
+        self._remark(now, f"retransmission {self.transmission.transmissions - 1} of {name}")
+
+    def _answered(self, raw: bytes, now: float) -> None:
+        self._accepted.append(raw)
+        rtt = self.transmission.answered(now)
+        self._error_at = None
+        if self._step is not None:
+            self._emit(events.ReplyReceived(self._step, rtt))
+        self._step = None
+
+    def _on_give_up(self, _received: Received | None, _now: float) -> State:
+        tries = self.transmission.transmissions
+        self.transmission.cancel()
+        self._error_at = None
+        if self._step is not None:
+            self._emit(events.GaveUp(self._step, tries))
+        return State.ESTABLISHED if self.state is State.QUICK_1_SENT else State.STOPPED
+
+    # -- Main Mode (RFC 2409 §5) --------------------------------------------------------------
+
+    def _main_header(self) -> Header:
+        return Header(self.cookie, self._phase1.peer_cookie, ExchangeType.IDENTITY_PROTECTION, 0, 0)
+
+    def _send_clear(
+        self, now: float, label: str, step: Step, header: Header, payloads: list[Payload]
+    ) -> None:
+        message = encode_message(header, payloads)
+        datagram = self._send(now, self.channel, message, label, payloads)
+        self._request(now, step, datagram, message)
+
+    def _vendor_ids(self) -> list[Payload]:
+        return [VendorId(data) for data in self._policy.vendor_ids]
+
+    def _on_start(self, _received: Received | None, now: float) -> State:
+        if self._policy.aggressive:
+            return self._send_aggressive_1(now)
+        payloads = [self._phase1.offer, *self._vendor_ids()]
+        self._send_clear(now, "Main Mode 1", Step.MAIN_1, self._main_header(), payloads)
+        return State.MAIN_1_SENT
+
+    def _on_main_2(self, received: Received | None, now: float) -> State:
+        raw, message, datagram = needed(received)
+        self._received(now, "Main Mode 2", message, raw, datagram)
+        self._phase1.take_selection(message)
+        self._answered(raw, now)
+        self._phase1.take_vendor_ids(message)
+        payloads: list[Payload] = [
+            self._phase1.begin_key_exchange(self._phase1.transform.group),
+            self._phase1.nonce_payload,
+            *self._phase1.nat_discovery(self.channel),
+        ]
+        self._send_clear(now, "Main Mode 3", Step.MAIN_3, self._main_header(), payloads)
+        return State.MAIN_3_SENT
+
+    def _on_main_4(self, received: Received | None, now: float) -> State:
+        raw, message, datagram = needed(received)
+        self._received(now, "Main Mode 4", message, raw, datagram)
+        secrets = self._phase1.finish_key_exchange(message)
+        self._answered(raw, now)
+        self._phase1.judge_nat(message, self.channel)
+        if self._policy.stop_after_message_4:
+            return State.STOPPED
+        missing = self._phase1.credential_missing()
+        if missing is not None:
+            self._emit(events.CredentialNeeded(missing))
+            return State.STOPPED
+        self._sa, self._authenticator = self._phase1.keys(secrets)
+        self._float_if_nat(now)
+        self._send_main_5(now)
+        return State.MAIN_5_SENT
+
+    def _float_if_nat(self, now: float) -> None:
+        """RFC 3947 §4: once a NAT is found the initiator moves both ports to 4500."""
+        if self._phase1.nat_found and self.channel is not Channel.NAT_T:
+            self.channel = Channel.NAT_T
+            self._remark(now, "NAT-T: moving to UDP 4500")
+            self._emit(events.Floated(Channel.NAT_T))
+
+    def _keys(self) -> tuple[IsakmpSa, Authenticator]:
+        if self._sa is None or self._authenticator is None:
+            raise ValueError("there are no keys yet")
+        return self._sa, self._authenticator
+
+    def _send_main_5(self, now: float) -> None:
+        sa, authenticator = self._keys()
+        payloads = authenticator.initiator_proof(self._phase1.identity())
+        message, clear = sa.seal_phase1(ExchangeType.IDENTITY_PROTECTION, payloads)
+        datagram = self._send(now, self.channel, message, "Main Mode 5", payloads, clear)
+        self._request(now, Step.MAIN_5, datagram, message)
+
+    def _on_main_6(self, received: Received | None, now: float) -> State:
+        raw, message, datagram = needed(received)
+        sa, authenticator = self._keys()
+        try:
+            opened = sa.open_phase1(message)
+        except WireError as error:
+            self._emit(events.Undecryptable(self._step))
+            raise MessageRefusedError("undecryptable", str(error)) from error
+        self._received(now, "Main Mode 6", message, raw, datagram, opened)
+        self._answered(raw, now)
+        for event in authenticator.verify_responder(opened.payloads):
+            self._emit(event)
+            if isinstance(event, events.AuthenticationFailed):
+                return State.STOPPED
+        return self._phase1_complete(now)
+
+    def _phase1_complete(self, now: float) -> State:
+        self._emit(events.MainModeEstablished())
+        if not self._policy.suites:
+            return State.ESTABLISHED
+        return self._send_quick_1(now)
+
+    # -- Aggressive Mode (RFC 2409 §5) --------------------------------------------------------
+
+    def _aggressive_header(self) -> Header:
+        return Header(self.cookie, self._phase1.peer_cookie, ExchangeType.AGGRESSIVE, 0, 0)
+
+    def _send_aggressive_1(self, now: float) -> State:
+        payloads: list[Payload] = [
+            self._phase1.offer,
+            self._phase1.begin_key_exchange(self._policy.transforms[0].group),
+            self._phase1.nonce_payload,
+            self._phase1.identity(),
+            *self._vendor_ids(),
+        ]
+        self._send_clear(now, "Aggressive Mode 1", Step.AGGRESSIVE_1, self._aggressive_header(), payloads)
+        return State.AGGRESSIVE_1_SENT
+
+    def _on_aggressive_2(self, received: Received | None, now: float) -> State:
+        raw, message, datagram = needed(received)
+        self._received(now, "Aggressive Mode 2", message, raw, datagram)
+        self._phase1.take_selection(message)
+        secrets = self._phase1.finish_key_exchange(message)
+        self._answered(raw, now)
+        self._phase1.take_vendor_ids(message)
+        self._phase1.judge_nat(message, self.channel)
+        if self._policy.stop_after_message_4:
+            return State.STOPPED
+        missing = self._phase1.credential_missing()
+        if missing is not None:
+            self._emit(events.CredentialNeeded(missing))
+            return State.STOPPED
+        self._sa, self._authenticator = self._phase1.keys(secrets)
+        for event in self._authenticator.verify_responder(message.payloads):
+            self._emit(event)
+            if isinstance(event, events.AuthenticationFailed):
+                return State.STOPPED
+        nat_d = self._phase1.nat_discovery(self.channel)
+        self._float_if_nat(now)
+        self._send_aggressive_3(now, nat_d)
+        return self._phase1_complete(now)
+
+    def _send_aggressive_3(self, now: float, nat_d: list[Payload]) -> None:
+        sa, authenticator = self._keys()
+        proof = authenticator.initiator_proof(self._phase1.identity(), request_certificate=False)
+        # The identity went with message 1 already; what is left is CERT, SIG or HASH.
+        payloads = [*proof[1:], *nat_d]
+        message, clear = sa.seal_phase1(ExchangeType.AGGRESSIVE, payloads)
+        datagram = self._send(now, self.channel, message, "Aggressive Mode 3", payloads, clear)
+        self._flight = [datagram]
+        self._flight_at = now
+
+    # -- Quick Mode (RFC 2409 §5.5) -----------------------------------------------------------
+
+    def _send_quick_1(self, now: float) -> State:
+        sa, _ = self._keys()
+        fixed = self._policy.quick_message_id
+        message_id = fixed if fixed is not None else self._random_message_id()
+        quick = QuickMode(
+            sa,
+            message_id,
+            NatTraversal(self.channel is Channel.NAT_T and self._phase1.nat_found, self._phase1.nat_t_draft),
+            random_spi(self._random),
+            self._random(self._policy.nonce_size),
+        )
+        quick.begin_pfs(self._policy.suites, self._random)
+        self._quick = quick
+        payloads = quick.message_1(self._policy.suites, self._paths)
+        message, clear = sa.seal_with_hash_1(ExchangeType.QUICK, message_id, payloads)
+        datagram = self._send(now, self.channel, message, "Quick Mode 1", payloads, clear)
+        self._request(now, Step.QUICK_1, datagram, message)
+        return State.QUICK_1_SENT
+
+    def _on_quick_2(self, received: Received | None, now: float) -> State:
+        raw, message, datagram = needed(received)
+        sa, _ = self._keys()
+        quick = self._quick
+        if quick is None or message.header.message_id != quick.message_id:
+            raise MessageRefusedError("unknown-message-id")
+        opened = self._open(sa.open_quick, message)
+        quick.take_message_2(opened, self._policy.suites)
+        sa.accept_quick(message)
+        self._received(now, "Quick Mode 2", message, raw, datagram, opened)
+        self._answered(raw, now)
+        inbound, outbound = quick.esp_pair(initiator=True)
+        payloads = quick.message_3()
+        sealed, clear = sa.seal(ExchangeType.QUICK, quick.message_id, payloads)
+        self._flight = [self._send(now, self.channel, sealed, "Quick Mode 3", payloads, clear)]
+        self._flight_at = now
+        self._emit(
+            events.QuickModeEstablished(inbound, outbound, quick.traversal.encapsulated, quick.description)
+        )
+        return State.READY
+
+    def _open(self, opener: Callable[[Message], Opened], message: Message) -> Opened:
+        try:
+            return opener(message)
+        except WireError as error:
+            self._emit(events.Undecryptable(self._step))
+            raise MessageRefusedError("undecryptable", str(error)) from error
+
+    # -- Informational (RFC 2408 §3.14, RFC 2409 §5.7) ----------------------------------------
+
+    def _on_informational_clear(self, received: Received | None, now: float) -> State:
+        raw, message, datagram = needed(received)
+        self._received(now, "Informational", message, raw, datagram)
+        self._take_informational(message.payloads, now, encrypted=False, authentic=False)
+        return self.state
+
+    def _on_informational_encrypted(self, received: Received | None, now: float) -> State:
+        raw, message, datagram = needed(received)
+        if self._sa is None:
+            raise MessageRefusedError("no-keys-yet")
+        try:
+            opened, authentic = self._sa.open_informational(message)
+        except WireError as error:
+            self._emit(events.Undecryptable(self._step))
+            self._note_error(now)
+            raise MessageRefusedError("undecryptable", str(error)) from error
+        self._received(now, "Informational", message, raw, datagram, opened)
+        self._take_informational(opened.payloads, now, encrypted=True, authentic=authentic)
+        if authentic and any(isinstance(payload, Delete) for payload in opened.payloads):
+            return self._after_delete(opened.payloads)
+        return self.state
+
+    def _take_informational(
+        self, payloads: tuple[Payload, ...], now: float, *, encrypted: bool, authentic: bool
+    ) -> None:
+        for event in informational.read(payloads, encrypted=encrypted, authentic=authentic, after=self._step):
+            self._emit(event)
+            if isinstance(event, events.NotifyReceived) and informational.is_error(event.notify_type):
+                self._note_error(now)
+        if authentic:
+            self._answer_dpd(payloads, now)
+
+    def _note_error(self, now: float) -> None:
+        if self.transmission.waiting and self._error_at is None:
+            self._error_at = now
+
+    def _answer_dpd(self, payloads: tuple[Payload, ...], now: float) -> None:
+        for payload in payloads:
+            if not isinstance(payload, Notify) or len(payload.data) != 4:
+                continue
+            sequence = int.from_bytes(payload.data, "big")
+            if payload.notify_type == NotifyType.R_U_THERE:
+                self._send_informational(now, "DPD acknowledgement", [self._dpd(sequence, ack=True)])
+            elif payload.notify_type == NotifyType.R_U_THERE_ACK and sequence == self._dpd_sequence:
+                self._emit(events.PeerAlive())
+
+    def _after_delete(self, payloads: tuple[Payload, ...]) -> State:
+        if any(isinstance(p, Delete) and p.protocol == ProtocolId.ISAKMP for p in payloads):
+            self.transmission.cancel()
+            self._deleted_by_peer = True
+            return State.STOPPED
+        return self.state
+
+    def _send_informational(self, now: float, label: str, payloads: list[Payload]) -> None:
+        sa, _ = self._keys()
+        message, clear = sa.seal_with_hash_1(ExchangeType.INFORMATIONAL, self._random_message_id(), payloads)
+        self._send(now, self.channel, message, label, payloads, clear)
+
+    # -- endings ------------------------------------------------------------------------------
+
+    def _on_other_version(self, received: Received | None, now: float) -> State:
+        raw, message, _ = needed(received)
+        major = message.header.major
+        self._drop(now, len(raw), "other-version", f"IKE major version {major}")
+        self._emit(events.VersionRefused(major, name_of(ExchangeType, message.header.exchange)))
+        return self.state
+
+    def _on_close(self, _received: Received | None, now: float) -> State:
+        self.transmission.cancel()
+        # Without an answer to message 5 too: its receiver may hold an SA although message 6 was lost.
+        if self._sa is not None and not self._deleted_by_peer:
+            if self._quick is not None and self.state in (State.READY, State.QUICK_1_SENT):
+                self._send_informational(now, "Delete ESP", [informational.delete_esp(self._quick.our_spi)])
+            self._send_informational(
+                now,
+                "Delete ISAKMP",
+                [informational.delete_isakmp(self.cookie, self._phase1.peer_cookie)],
+            )
+        self._emit(events.Closed())
+        return State.CLOSED
+
+
+UNUSABLE_ANSWERS = frozenset({"transform-not-offered", "more-than-one-choice", "hash"})
+"""Refusals that are told to the owner too: an answer came, and nothing can be done with it."""
+
+Handler = Callable[[Ikev1Initiator, Received | None, float], State]
+
+_I = Ikev1Initiator
+
+# Informational messages and other versions are heard in every state in which we can be addressed;
+# closing is possible from each of them.
+_ALWAYS: dict[Input, Handler] = {
+    Input.INFORMATIONAL_CLEAR: _I._on_informational_clear,
+    Input.INFORMATIONAL_ENCRYPTED: _I._on_informational_encrypted,
+    Input.OTHER_VERSION: _I._on_other_version,
+    Input.CLOSE: _I._on_close,
+}
+
+TABLE: dict[tuple[State, Input], Handler] = {
+    (State.IDLE, Input.START): _I._on_start,
+    (State.MAIN_1_SENT, Input.MAIN_SA): _I._on_main_2,
+    (State.MAIN_1_SENT, Input.GIVE_UP): _I._on_give_up,
+    (State.MAIN_3_SENT, Input.MAIN_KE): _I._on_main_4,
+    (State.MAIN_3_SENT, Input.GIVE_UP): _I._on_give_up,
+    (State.MAIN_5_SENT, Input.MAIN_ENCRYPTED): _I._on_main_6,
+    (State.MAIN_5_SENT, Input.GIVE_UP): _I._on_give_up,
+    (State.AGGRESSIVE_1_SENT, Input.AGGRESSIVE): _I._on_aggressive_2,
+    (State.AGGRESSIVE_1_SENT, Input.GIVE_UP): _I._on_give_up,
+    (State.QUICK_1_SENT, Input.QUICK): _I._on_quick_2,
+    (State.QUICK_1_SENT, Input.GIVE_UP): _I._on_give_up,
+    **{
+        (state, kind): handler
+        for state in State
+        if state not in (State.IDLE, State.CLOSED)
+        for kind, handler in _ALWAYS.items()
+    },
+}

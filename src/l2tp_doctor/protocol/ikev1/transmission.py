@@ -1,0 +1,106 @@
+"""Retransmission of the one unanswered request of an IKEv1 exchange (RFC 2408 §5.1)."""
+
+from __future__ import annotations
+
+import enum
+
+from l2tp_doctor.protocol.engine import RetransmissionPolicy
+
+
+class Due(enum.Enum):
+    """What a timer call finds."""
+
+    NOTHING = "nothing"
+    RESEND = "resend"
+    SILENCE = "silence"  # resend is not due, but the silence is worth a remark
+    GIVE_UP = "give-up"
+
+
+class Transmission:
+    """Keeps time for one request after another and measures the round-trip time.
+
+    The patience doubles once a retransmission has brought an answer: a path that
+    is known to lose packets and to work deserves more tries than one that was never heard.
+    """
+
+    def __init__(self, policy: RetransmissionPolicy, silence_after: float = 1.0) -> None:
+        self._policy = policy
+        self._silence_after = silence_after
+        self._first_sent: float | None = None
+        self._last_sent = 0.0
+        self._interval = 0.0
+        self._remarked = False
+        self._lossy = False
+        self.rtt: float | None = None
+        self.sent = 0
+        self.retransmissions = 0
+        self.transmissions = 0  # of the request under way
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a request is unanswered."""
+        return self._first_sent is not None
+
+    def begin(self, now: float) -> None:
+        """A new request was sent."""
+        self._first_sent = self._last_sent = now
+        self._interval = self._policy.first_interval(self.rtt)
+        self._remarked = False
+        self.transmissions = 1
+        self.sent += 1
+
+    def answered(self, now: float) -> float | None:
+        """The request was answered; returns the round-trip time where it is unambiguous (Karn)."""
+        if self._first_sent is None:
+            return None
+        sample = now - self._last_sent if self.transmissions == 1 else None
+        if sample is not None:
+            self.rtt = sample if self.rtt is None else 0.75 * self.rtt + 0.25 * sample
+        else:
+            self._lossy = True
+        self._first_sent = None
+        return sample
+
+    def cancel(self) -> None:
+        """The request will not be answered; stop sending it."""
+        self._first_sent = None
+
+    @property
+    def _patience(self) -> float:
+        return self._policy.give_up * (2.0 if self._lossy else 1.0)
+
+    @property
+    def _silence_limit(self) -> float:
+        return max(self._silence_after, 4.0 * self.rtt) if self.rtt is not None else self._silence_after
+
+    def timer(self) -> float | None:
+        """When :meth:`due` will next say something."""
+        if self._first_sent is None:
+            return None
+        times = [self._last_sent + self._interval, self._first_sent + self._patience]
+        if not self._remarked:
+            times.append(self._first_sent + self._silence_limit)
+        return min(times)
+
+    def due(self, now: float) -> Due:
+        """Returns what is due at ``now``, one thing a call; RESEND counts as sent."""
+        if self._first_sent is None:
+            return Due.NOTHING
+        if now >= self._first_sent + self._patience:
+            self._first_sent = None
+            return Due.GIVE_UP
+        if not self._remarked and now >= self._first_sent + self._silence_limit:
+            self._remarked = True
+            return Due.SILENCE
+        if now >= self._last_sent + self._interval:
+            self.resent(now)
+            return Due.RESEND
+        return Due.NOTHING
+
+    def resent(self, now: float) -> None:
+        """The request was sent again, by the timer or because the peer repeated itself."""
+        self._last_sent = now
+        self._interval = min(self._policy.maximum, self._interval * self._policy.backoff)
+        self.transmissions += 1
+        self.sent += 1
+        self.retransmissions += 1

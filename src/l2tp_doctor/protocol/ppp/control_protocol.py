@@ -1,0 +1,459 @@
+"""The machinery LCP and all NCPs share: RFC 1661's automaton with its packets, counters and timer.
+
+A subclass says which options it wants, judges the peer's, and learns from Nak and Reject.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from l2tp_doctor.protocol.engine import RetransmissionPolicy
+from l2tp_doctor.protocol.ppp.automaton import TABLE, TIMED_STATES, Action, Event, State
+from l2tp_doctor.protocol.ppp.control_packet import (
+    Code,
+    ControlPacket,
+    code_name,
+    decode_control_packet,
+    text_of,
+)
+from l2tp_doctor.protocol.ppp.options import (
+    Option,
+    OptionTable,
+    decode_options,
+    describe,
+    encode_options,
+    has_legal_length,
+)
+from l2tp_doctor.protocol.ppp.outlet import Outlet
+from l2tp_doctor.protocol.ppp.timers import RestartTimer
+from l2tp_doctor.protocol.wire import WireError
+
+
+class Signal(enum.Enum):
+    """What a control protocol tells the link."""
+
+    UP = "up"  # This-Layer-Up
+    DOWN = "down"  # This-Layer-Down
+    FINISHED = "finished"  # This-Layer-Finished
+    SILENT = "silent"  # the Restart counter ran out while negotiating
+    PEER_TERMINATED = "peer-terminated"  # a Terminate-Request arrived
+    DIVERGED = "diverged"  # negotiation cannot end: too many rounds, or the line is looped back
+
+
+Listener = Callable[[Signal, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class NegotiationLimits:
+    """Counters of RFC 1661 §4.6, with the RFC's defaults, and one of ours."""
+
+    max_configure: int = 10
+    max_terminate: int = 2
+    max_failure: int = 5
+    max_rounds: int = 20
+    """Different Configure-Requests before the layer opens: a peer that Naks for ever is stopped here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to a Configure-Request: ``code`` is Ack, Nak or Reject."""
+
+    code: Code
+    options: tuple[Option, ...]
+
+
+MAX_REPEATED_ACKS = 3
+"""Identical Configure-Requests re-acknowledged while Opened before the table restarts negotiation.
+
+A repeated request means that our Ack was lost; the table alone would tear the layer down for it.  A peer
+that really started over keeps asking, and after this many the table has its way."""
+
+_ANSWERING_STATES = frozenset({State.REQ_SENT, State.ACK_RCVD, State.ACK_SENT, State.OPENED})
+_DEAF_STATES = frozenset({State.INITIAL, State.STARTING})
+
+
+class ControlProtocol:
+    """One negotiation.  The link calls ``up``, ``open``, ``close``, ``receive`` and the timer pair."""
+
+    protocol: ClassVar[int]
+    table: ClassVar[OptionTable]
+
+    def __init__(
+        self, outlet: Outlet, policy: RetransmissionPolicy, listener: Listener, limits: NegotiationLimits
+    ) -> None:
+        self.state = State.INITIAL
+        self.end_reason = ""
+        self.heard = False
+        """Whether anything well-formed arrived."""
+        self.acknowledged: tuple[Option, ...] = ()
+        """Our options as the peer acknowledged them last."""
+        self.peer_options: tuple[Option, ...] = ()
+        """The peer's options as we acknowledged them last."""
+        self._outlet = outlet
+        self._listener = listener
+        self._limits = limits
+        self._timer = RestartTimer(policy, outlet.round_trip)
+        self._counter = 0
+        self._naks_sent = 0
+        self._naks_received = 0
+        self._rounds = 0
+        self._repeated_acks = 0
+        self._identifier = outlet.random(1)[0]
+        self._request: tuple[Option, ...] = ()
+        self._pending: int | None = None
+        self._sent_at: float | None = None
+        self._verdict = Verdict(Code.CONFIGURE_ACK, ())
+        self._incoming = ControlPacket(0, 0)
+        self._event = Event.UP
+        self._handlers: dict[int, Callable[[ControlPacket, float], None]] = {
+            Code.CONFIGURE_REQUEST: self._configure_request,
+            Code.CONFIGURE_ACK: self._configure_ack,
+            Code.CONFIGURE_NAK: self._configure_nak,
+            Code.CONFIGURE_REJECT: self._configure_reject,
+            Code.TERMINATE_REQUEST: self._terminate_request,
+            Code.TERMINATE_ACK: self._terminate_ack,
+            Code.CODE_REJECT: self._code_reject,
+        }
+        self._actions: Mapping[Action, Callable[[float], None]] = {
+            Action.TLU: self._this_layer_up,
+            Action.TLD: lambda now: self._listener(Signal.DOWN, now),
+            Action.TLS: lambda now: None,
+            Action.TLF: lambda now: self._listener(Signal.FINISHED, now),
+            Action.IRC: self._initialize_restart_count,
+            Action.ZRC: self._zero_restart_count,
+            Action.SCR: self._send_configure_request,
+            Action.SCA: self._send_verdict,
+            Action.SCN: self._send_verdict,
+            Action.STR: self._send_terminate_request,
+            Action.STA: self._send_terminate_ack,
+            Action.SCJ: self._send_code_reject,
+            Action.SER: self._send_echo_reply,
+        }
+
+    # What a subclass defines.
+
+    def wanted_options(self) -> tuple[Option, ...]:
+        """Returns the options of our next Configure-Request."""
+        raise NotImplementedError
+
+    def judge(self, option: Option) -> Option | None:
+        """Judges one option of the peer with a legal length.
+
+        Returns:
+            The same option to accept it, another value to Nak it, ``None`` to Reject it.
+        """
+        raise NotImplementedError
+
+    def missing_options(self, options: Sequence[Option]) -> tuple[Option, ...]:
+        """Returns options the peer should have asked for, to be appended to a Nak (RFC 1661 §5.3)."""
+        return ()
+
+    def learn_nak(self, option: Option) -> None:
+        """Takes the value a Configure-Nak suggests."""
+
+    def learn_reject(self, option: Option) -> None:
+        """Takes note that the peer does not know an option of ours."""
+
+    # Calls from the link.
+
+    @property
+    def opened(self) -> bool:
+        """Whether the layer is in the Opened state."""
+        return self.state is State.OPENED
+
+    def up(self, now: float) -> None:
+        """The lower layer is ready."""
+        self._fire(Event.UP, now)
+
+    def down(self, now: float) -> None:
+        """The lower layer is gone."""
+        self._fire(Event.DOWN, now)
+
+    def open(self, now: float) -> None:
+        """The layer is administratively wanted."""
+        self._fire(Event.OPEN, now)
+
+    def close(self, now: float, reason: str = "") -> None:
+        """The layer is not wanted any more; ``reason`` goes into the Terminate-Request."""
+        if reason:
+            self.end_reason = reason
+        self._fire(Event.CLOSE, now)
+
+    def protocol_rejected(self, now: float) -> None:
+        """The peer does not speak this protocol (RXJ-)."""
+        self._fire(Event.RXJ_MINUS, now)
+
+    def get_timer(self) -> float | None:
+        """Returns when the Restart timer expires."""
+        return self._timer.due
+
+    def handle_timer(self, now: float) -> None:
+        """Handles the Restart timer if it is due."""
+        if not self._timer.expired(now):
+            return
+        if self._counter > 0 and not self._timer.exhausted(now):
+            self._fire(Event.TO_PLUS, now)
+            return
+        if self.state in _ANSWERING_STATES:
+            self._listener(Signal.SILENT, now)
+        self._fire(Event.TO_MINUS, now)
+
+    def receive(self, payload: bytes, now: float) -> None:
+        """Takes one packet of this protocol; never raises for its content."""
+        try:
+            packet = decode_control_packet(payload)
+        except WireError as error:
+            self._outlet.dropped(self.protocol, len(payload), now, str(error), "malformed")
+            return
+        if self.state in _DEAF_STATES:
+            self._drop(packet, now, "unexpected")
+            return
+        self.heard = True
+        handler = self._handlers.get(packet.code)
+        if handler is None:
+            self._take(packet, now)
+            self._incoming = packet
+            self._fire(Event.RUC, now)
+            return
+        handler(packet, now)
+
+    # Packets in.
+
+    def _configure_request(self, packet: ControlPacket, now: float) -> None:
+        options = self._options_of(packet, now)
+        if options is None:
+            return
+        self._take(packet, now, describe(options, self.table))
+        if self._is_repetition(packet):
+            self._repeated_acks += 1
+            self._send_verdict(now)
+            return
+        self._incoming = packet
+        if self.state in _ANSWERING_STATES or self.state is State.STOPPED:
+            self._verdict = self._judge_all(options)
+        accepted = self._verdict.code is Code.CONFIGURE_ACK
+        self._fire(Event.RCR_PLUS if accepted else Event.RCR_MINUS, now)
+
+    def _is_repetition(self, packet: ControlPacket) -> bool:
+        return (
+            self.state is State.OPENED
+            and packet == self._incoming
+            and self._verdict.code is Code.CONFIGURE_ACK
+            and self._repeated_acks < MAX_REPEATED_ACKS
+        )
+
+    def _judge_all(self, options: tuple[Option, ...]) -> Verdict:
+        rejected: list[Option] = []
+        suggested: list[Option] = []
+        for option in options:
+            row = self.table.get(option.type)
+            answer = self.judge(option) if row and has_legal_length(option, self.table) else None
+            if answer is None:
+                rejected.append(option)
+            elif answer != option:
+                suggested.append(answer)
+        # RFC 1661 §5.4: options "not recognizable or ... not acceptable for negotiation" go first, alone.
+        if rejected:
+            return Verdict(Code.CONFIGURE_REJECT, tuple(rejected))
+        missing = self.missing_options(options)
+        if not suggested and not missing:
+            return Verdict(Code.CONFIGURE_ACK, options)
+        # §4.6 Max-Failure: "Any further Configure-Nak packets for peer requested options are converted to
+        # Configure-Reject packets, and locally desired options are no longer appended."
+        if self._naks_sent >= self._limits.max_failure:
+            refused = {option.type for option in suggested}
+            objections = tuple(option for option in options if option.type in refused)
+            return Verdict(Code.CONFIGURE_REJECT if objections else Code.CONFIGURE_ACK, objections or options)
+        return Verdict(Code.CONFIGURE_NAK, (*suggested, *missing))
+
+    def _configure_ack(self, packet: ControlPacket, now: float) -> None:
+        if not self._answers_our_request(packet, now):
+            return
+        if self.state in _ANSWERING_STATES and packet.data != encode_options(self._request):
+            self._drop(packet, now, "malformed")  # "MUST exactly match those of the last transmitted"
+            return
+        self._take(packet, now, describe(self._request, self.table))
+        self.acknowledged = self._request
+        self._naks_received = 0
+        self._answered(packet, Event.RCA, now)
+
+    def _configure_nak(self, packet: ControlPacket, now: float) -> None:
+        if not self._answers_our_request(packet, now):
+            return
+        options = self._options_of(packet, now)
+        if options is None:
+            return
+        self._take(packet, now, describe(options, self.table))
+        self._naks_received += 1
+        for option in options:
+            if has_legal_length(option, self.table):
+                # A peer that Naks for ever is taken at its deed: the option is given up.
+                self._learn(option, rejected=self._naks_received > self._limits.max_failure)
+        self._answered(packet, Event.RCN, now)
+
+    def _configure_reject(self, packet: ControlPacket, now: float) -> None:
+        if not self._answers_our_request(packet, now):
+            return
+        options = self._options_of(packet, now)
+        if options is None:
+            return
+        self._take(packet, now, describe(options, self.table))
+        for option in options:
+            self._learn(option, rejected=True)
+        self._answered(packet, Event.RCN, now)
+
+    def _learn(self, option: Option, *, rejected: bool) -> None:
+        if rejected:
+            self.learn_reject(option)
+        else:
+            self.learn_nak(option)
+
+    def _answers_our_request(self, packet: ControlPacket, now: float) -> bool:
+        # "the Identifier field MUST match that of the last transmitted Configure-Request. ... Invalid packets
+        # are silently discarded" (§5.2).  An answer already used counts as invalid, so that a duplicated
+        # datagram does not become the table's crossed connection.
+        if self.state not in _ANSWERING_STATES or packet.identifier == self._pending:
+            return True
+        self._drop(packet, now, "unexpected")
+        return False
+
+    def _answered(self, packet: ControlPacket, event: Event, now: float) -> None:
+        if self._sent_at is not None and packet.identifier == self._pending:
+            self._outlet.round_trip.sample(now - self._sent_at)
+        self._pending = None
+        self._sent_at = None
+        self._incoming = packet if self.state not in _ANSWERING_STATES else self._incoming
+        self._fire(event, now)
+
+    def _terminate_request(self, packet: ControlPacket, now: float) -> None:
+        reason = text_of(packet.data)
+        self._take(packet, now, {"reason": reason} if reason else {})
+        negotiating = self.state in _ANSWERING_STATES
+        if negotiating:
+            self.end_reason = reason
+        self._incoming = packet
+        self._fire(Event.RTR, now)
+        if negotiating:
+            self._listener(Signal.PEER_TERMINATED, now)
+
+    def _terminate_ack(self, packet: ControlPacket, now: float) -> None:
+        self._take(packet, now)
+        self._fire(Event.RTA, now)
+
+    def _code_reject(self, packet: ControlPacket, now: float) -> None:
+        if not packet.data:
+            self._drop(packet, now, "malformed")
+            return
+        code = packet.data[0]
+        self._take(packet, now, {"rejected": code_name(code)})
+        # §4.3 RXJ: catastrophic when it is "such as to prevent the automaton from working".
+        self._fire(Event.RXJ_MINUS if code <= Code.CODE_REJECT else Event.RXJ_PLUS, now)
+
+    # Actions.
+
+    def _fire(self, event: Event, now: float) -> None:
+        transition = TABLE.get((self.state, event))
+        if transition is None:
+            return
+        self._event = event
+        self.state = transition.state
+        # A stopped timer is "not running" for the actions below, which decide between begin and again.
+        for action in transition.actions:
+            self._actions[action](now)
+        if self.state not in TIMED_STATES:
+            self._timer.stop()
+        if self._rounds > self._limits.max_rounds and self.state in _ANSWERING_STATES:
+            self._rounds = 0
+            self.end_reason = "negotiation does not converge"
+            self._listener(Signal.DIVERGED, now)
+
+    def _this_layer_up(self, now: float) -> None:
+        self._timer.stop()
+        self._rounds = 0
+        self._repeated_acks = 0
+        self._listener(Signal.UP, now)
+
+    def _initialize_restart_count(self, now: float) -> None:
+        closing = self.state in (State.CLOSING, State.STOPPING)
+        self._counter = self._limits.max_terminate if closing else self._limits.max_configure
+        self._timer.begin(now)
+
+    def _zero_restart_count(self, now: float) -> None:
+        self._counter = 0
+        self._timer.begin(now)
+
+    def _wait(self, now: float) -> None:
+        if self._timer.due is None:  # back from Opened: the table has no irc there, the count is a new one
+            self._counter = self._limits.max_configure
+            self._timer.begin(now)
+        elif self._event is Event.TO_PLUS:
+            self._timer.again(now)
+        self._counter -= 1
+
+    def _send_configure_request(self, now: float) -> None:
+        wanted = self.wanted_options()
+        repeated = self._event is Event.TO_PLUS and self._pending is not None and wanted == self._request
+        if repeated:
+            self._sent_at = None  # Karn: an answer could belong to either transmission
+        else:
+            self._identifier = (self._identifier + 1) & 0xFF
+            self._request = wanted
+            self._pending = self._identifier
+            self._sent_at = now
+            self._rounds += 1
+        self._wait(now)
+        packet = ControlPacket(Code.CONFIGURE_REQUEST, self._identifier, encode_options(wanted))
+        self._send(packet, now, describe(wanted, self.table))
+
+    def _send_verdict(self, now: float) -> None:
+        verdict = self._verdict
+        if verdict.code is Code.CONFIGURE_ACK:
+            self.peer_options = verdict.options
+            self._naks_sent = 0
+        elif verdict.code is Code.CONFIGURE_NAK:
+            self._naks_sent += 1
+        packet = ControlPacket(verdict.code, self._incoming.identifier, encode_options(verdict.options))
+        self._send(packet, now, describe(verdict.options, self.table))
+
+    def _send_terminate_request(self, now: float) -> None:
+        if self._event is not Event.TO_PLUS:
+            self._identifier = (self._identifier + 1) & 0xFF
+        self._wait(now)
+        packet = ControlPacket(Code.TERMINATE_REQUEST, self._identifier, self.end_reason.encode()[:200])
+        self._send(packet, now, {"reason": self.end_reason} if self.end_reason else {})
+
+    def _send_terminate_ack(self, now: float) -> None:
+        self._send(ControlPacket(Code.TERMINATE_ACK, self._incoming.identifier), now)
+
+    def _send_code_reject(self, now: float) -> None:
+        self._identifier = (self._identifier + 1) & 0xFF
+        rejected = self._incoming.encode()[:512]  # §5.6: it is truncated to the peer's MRU; this always fits
+        packet = ControlPacket(Code.CODE_REJECT, self._identifier, rejected)
+        self._send(packet, now, {"rejected": code_name(self._incoming.code)})
+
+    def _send_echo_reply(self, now: float) -> None:
+        """LCP alone has echoes; it overrides this."""
+
+    # Helpers.
+
+    def _options_of(self, packet: ControlPacket, now: float) -> tuple[Option, ...] | None:
+        try:
+            return decode_options(packet.data)
+        except WireError as error:
+            size = len(packet.data) + 4
+            self._outlet.dropped(self.protocol, size, now, f"{code_name(packet.code)}: {error}", "malformed")
+            return None
+
+    def _send(self, packet: ControlPacket, now: float, fields: Mapping[str, object] | None = None) -> None:
+        shown = {"identifier": packet.identifier, **(fields or {})}
+        self._outlet.send(self.protocol, packet.encode(), now, code_name(packet.code), shown)
+
+    def _take(self, packet: ControlPacket, now: float, fields: Mapping[str, object] | None = None) -> None:
+        shown = {"identifier": packet.identifier, **(fields or {})}
+        self._outlet.received(self.protocol, len(packet.data) + 4, now, code_name(packet.code), shown)
+
+    def _drop(self, packet: ControlPacket, now: float, trigger: str) -> None:
+        self._outlet.dropped(self.protocol, len(packet.data) + 4, now, code_name(packet.code), trigger)

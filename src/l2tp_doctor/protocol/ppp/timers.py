@@ -1,0 +1,59 @@
+"""Round-trip estimation and the retransmission timer all PPP exchanges share."""
+
+from __future__ import annotations
+
+from l2tp_doctor.protocol.engine import RetransmissionPolicy
+
+_EPSILON = 1e-9  # a driver may call exactly at the time get_timer() gave; float sums must not miss it
+
+
+class RoundTrip:
+    """The smoothed round-trip time of a link (RFC 6298 §2: one eighth of each new sample)."""
+
+    def __init__(self, initial: float | None = None) -> None:
+        self.smoothed = initial
+
+    def sample(self, seconds: float) -> None:
+        """Takes a measured round trip; the caller leaves out retransmitted messages (Karn)."""
+        if self.smoothed is None:
+            self.smoothed = seconds
+        else:
+            self.smoothed += (seconds - self.smoothed) / 8
+
+
+class RestartTimer:
+    """RFC 1661 §4.6 Restart timer with back-off and a limit on the whole wait.
+
+    ``give_up`` bounds the wait in seconds whatever the counter says, so that a diagnosis ends in time.
+    """
+
+    def __init__(self, policy: RetransmissionPolicy, round_trip: RoundTrip) -> None:
+        self._policy = policy
+        self._round_trip = round_trip
+        self._interval = 0.0
+        self._give_up_at = 0.0
+        self.due: float | None = None
+        """When the timer expires next; ``None`` while stopped."""
+
+    def begin(self, now: float) -> None:
+        """Starts a new wait with the first interval and a fresh limit."""
+        self._interval = self._policy.first_interval(self._round_trip.smoothed)
+        self._give_up_at = now + self._policy.give_up
+        self.due = min(now + self._interval, self._give_up_at)
+
+    def again(self, now: float) -> None:
+        """Waits the next, longer interval of the same wait."""
+        self._interval = min(self._policy.maximum, self._interval * self._policy.backoff)
+        self.due = min(now + self._interval, max(self._give_up_at, now + self._policy.minimum))
+
+    def stop(self) -> None:
+        """Stops the timer."""
+        self.due = None
+
+    def expired(self, now: float) -> bool:
+        """Tells whether the timer runs and is due."""
+        return self.due is not None and now >= self.due - _EPSILON
+
+    def exhausted(self, now: float) -> bool:
+        """Tells whether the whole wait is over."""
+        return now >= self._give_up_at - _EPSILON

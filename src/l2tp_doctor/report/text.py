@@ -1,0 +1,260 @@
+"""The report for people: the ladder, then one paragraph, then what else is worth knowing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from l2tp_doctor.diagnosis import Diagnosis
+from l2tp_doctor.diagnosis.verdict import RankedCause
+from l2tp_doctor.observations import Observation
+from l2tp_doctor.probes.interface import Measurement
+from l2tp_doctor.report.drawing import Glyphs, Pen, milliseconds
+from l2tp_doctor.report.ladder import Ladder, build
+from l2tp_doctor.report.lookup import CauseLookup, known_cause
+from l2tp_doctor.report.printable import printable
+from l2tp_doctor.report.sentences import not_measured, sentence
+from l2tp_doctor.report.words import Words
+from l2tp_doctor.report.wrapping import wrap
+
+_BAR = 10
+_PROOF_SENTENCES = 4  # the weightiest; --why shows all
+_NEXT_STEPS = 3
+_MAXIMUM_WIDTH = 100
+_CIRCLED = "①②③④⑤⑥⑦⑧⑨"
+
+
+def percent(probability: float) -> str:
+    """Returns a probability for people, never a false 0 % or 100 %."""
+    if probability > 0.99:
+        return "> 99 %"
+    if probability < 0.01:
+        return "< 1 %"
+    return f"{probability * 100:.0f} %"
+
+
+@dataclass(frozen=True)
+class TextReport:
+    """Renders one finished check as lines of text.
+
+    Attributes:
+        measurement: what was found out.
+        diagnosis: what it means.
+        words: the language.
+        glyphs: the characters of the terminal.
+        width: of the terminal, in cells.
+        ports: gateway ports by lane, ``udp500`` and ``udp4500``.
+        lookup: what is known about a cause.
+    """
+
+    measurement: Measurement
+    diagnosis: Diagnosis
+    words: Words
+    glyphs: Glyphs
+    width: int
+    ports: dict[str, int]
+    lookup: CauseLookup = known_cause
+
+    # -- the ladder ---------------------------------------------------------------------------
+
+    def ladder(self) -> list[Text]:
+        """Returns the drawing of the dial."""
+        measurement = self.measurement
+        rows = build(
+            measurement.trace, measurement.observations, connected=self.diagnosis.verdict == "healthy"
+        )
+        pen = Pen(self.words, self.width, self.glyphs, self.ports)
+        return draw(rows, pen, gateway_label(measurement))
+
+    # -- the paragraph ------------------------------------------------------------------------
+
+    def paragraph(self) -> list[Text]:
+        """Returns the verdict: what is wrong, the proof, and what to do next."""
+        if self.diagnosis.verdict == "healthy":
+            lines = list(self._healthy())
+        elif self.diagnosis.verdict == "faulty":
+            lines = list(self._faulty(self.diagnosis.causes[0]))
+        else:
+            lines = list(self._undetermined())
+        if self.measurement.interrupted:
+            head = Text(f"{self.glyphs.warning} {self.words('verdict.interrupted')}", "bold yellow")
+            stage = self.words(f"stage.{self.measurement.stage}")
+            lines = [head, *self._body(self.words("verdict.interrupted_detail", stage=stage)), Text(), *lines]
+        return lines
+
+    def _healthy(self) -> Iterator[Text]:
+        yield Text(f"{self.glyphs.check} {self.words('verdict.healthy')}", "bold green")
+        seconds = f"{self.measurement.elapsed:.1f}"
+        yield from self._body(self.words("verdict.healthy_detail", seconds=seconds))
+
+    def _faulty(self, cause: RankedCause) -> Iterator[Text]:
+        known = self.lookup(cause.id)
+        headline = self.words("verdict.faulty", title=self.words.pick(known.title))
+        yield from self._headline(self.glyphs.cross, headline, "bold red")
+        facts = [cause.id, self.words("paragraph.sure", percent=percent(cause.probability))]
+        error = self.diagnosis.windows_error
+        if error is not None:
+            facts.insert(0, self.words("verdict.windows_error", code=error.code, name=error.name))
+        facts.append(f"{self.measurement.elapsed:.1f} s")
+        yield from (Text("  ").append(line, "dim") for line in wrap(" · ".join(facts), self._room(2)))
+        yield Text()
+        proof = [self.words.pick(reason.text) for reason in cause.proof if reason.direction == "for"]
+        yield from self._labelled("paragraph.proof", [self._joined(proof[:_PROOF_SENTENCES])])
+        steps = [self.words.pick(step) for step in known.next_steps[:_NEXT_STEPS]]
+        yield from self._labelled("paragraph.next", self._numbered(steps), "bold")
+
+    def _undetermined(self) -> Iterator[Text]:
+        yield from self._headline("?", self.words("verdict.undetermined"), "bold yellow")
+        why = self.diagnosis.undetermined
+        if why is not None:
+            yield from self._body(self.words.pick(why.text))
+            return
+        stage = self.words(f"stage.{self.measurement.stage}")
+        yield from self._body(self.words("verdict.undetermined_no_candidate", stage=stage))
+
+    # -- the rest -----------------------------------------------------------------------------
+
+    def others(self) -> list[Text]:
+        """Returns the other causes with their probabilities and what would tell them apart."""
+        undetermined = self.diagnosis.verdict == "undetermined"
+        causes = self.diagnosis.causes if undetermined else self.diagnosis.causes[1:]
+        if not causes:
+            return []
+        lines = [self._title("section.candidates" if undetermined else "section.others")]
+        for cause in causes:
+            filled = min(_BAR, max(1, round(cause.probability * _BAR)))
+            line = Text("  ")
+            line.append(self.glyphs.full * filled, "magenta")
+            line.append(self.glyphs.empty * (_BAR - filled), "dim")
+            line.append(f" {percent(cause.probability):>6}  ", "bold")
+            first, *more = wrap(self.words.pick(self.lookup(cause.id).title), self._room(22))
+            lines.append(line.append(first))
+            lines += [Text(" " * 22 + item) for item in more]
+        experiment = next((item.experiment for item in self.diagnosis.causes if item.experiment), None)
+        if experiment is not None:
+            text = f"{self.glyphs.arrow} {self.words.pick(experiment.text)}"
+            lines += [Text("  " + item) for item in wrap(text, self._room(2))]
+        return lines
+
+    def warnings(self) -> list[Text]:
+        """Returns what is worth saying although it did not make this dial fail."""
+        if not self.diagnosis.warnings:
+            return []
+        lines = [self._title("section.warnings")]
+        for warning in self.diagnosis.warnings:
+            known = self.lookup(warning.id)
+            proof = [self.words.pick(reason.text) for reason in warning.proof]
+            steps = [self.words.pick(step) for step in known.next_steps[:1]]
+            first, *more = wrap(self.words.pick(known.title), self._room(4))
+            lines.append(Text(f"  {self.glyphs.warning} ", "yellow").append(first, "bold"))
+            lines += [Text("    ").append(item, "bold") for item in more]
+            lines += [Text("    " + item) for item in wrap(self._joined(proof + steps), self._room(4))]
+        return lines
+
+    def not_measured(self) -> list[Text]:
+        """Returns what was tried without result, and why, grouped by the reason."""
+        groups: dict[str, list[str]] = {}
+        for item in not_measured(self.measurement.observations):
+            groups.setdefault(item.reason, []).append(self._name(item))
+        if not groups:
+            return []
+        lines = [self._title("section.not_measured")]
+        for reason, names in groups.items():
+            shown = printable(reason) or self.words("not_measured.no_reason")
+            what = self.words.joined(list(dict.fromkeys(names)))
+            text = self.words("not_measured.because", what=what, reason=shown)
+            first, *more = wrap(text, self._room(4))
+            lines.append(Text(f"  {self.glyphs.bullet} {first}", "dim"))
+            lines += [Text(f"    {item}", "dim") for item in more]
+        return lines
+
+    def _name(self, item: Observation) -> str:
+        if item.name.startswith("experiment."):
+            key = f"experiment.{item.name.split('.')[1]}"
+            if key in self.words:
+                return self.words(key)
+        return item.name
+
+    def why(self) -> list[Text]:
+        """Returns every observation, those the first cause rests on marked."""
+        used = set(self.diagnosis.causes[0].evidence) if self.diagnosis.causes else set()
+        lines = [self._title("section.why"), Text(f"  {self.words('why.used')}", "dim")]
+        for item in self.measurement.observations:
+            mark = self.glyphs.star if item.id in used else " "
+            head = Text(f"{mark} ", "yellow").append(f"{item.id:<7} {milliseconds(item.at):>8}  ", "dim")
+            indent = cell_len(head.plain)
+            said = sentence(item, self.words) if item.value is not None else printable(item.reason)
+            first, *more = wrap(said, self._room(indent))
+            lines.append(head.append(first, "" if item.value is not None else "dim"))
+            lines += [Text(" " * indent + line) for line in more]
+            value = "null" if item.value is None else str(item.value)
+            detail = printable(f"{item.name} = {value}  ({item.source})", self._room(indent))
+            lines.append(Text(" " * indent + detail, "dim"))
+        return lines
+
+    def full(self, *, with_ladder: bool, with_why: bool) -> list[Text]:
+        """Returns the whole report, its parts separated by empty lines."""
+        parts = [self.ladder()] if with_ladder else []
+        parts += [self.paragraph(), self.others(), self.warnings(), self.not_measured()]
+        if with_why:
+            parts.append(self.why())
+        lines: list[Text] = []
+        for part in parts:
+            if part:
+                lines += [Text(), *part]
+        return lines
+
+    # -- small things -------------------------------------------------------------------------
+
+    def _room(self, indent: int) -> int:
+        return max(24, min(self.width, _MAXIMUM_WIDTH) - indent)
+
+    def _title(self, key: str) -> Text:
+        return Text(self.words(key), "bold")
+
+    def _joined(self, sentences: Iterable[str]) -> str:
+        return self.words("sentence.separator").join(sentences)
+
+    def _headline(self, mark: str, text: str, style: str) -> Iterator[Text]:
+        first, *more = wrap(text, self._room(2))
+        yield Text(f"{mark} {first}", style)
+        yield from (Text(f"  {line}", style) for line in more)
+
+    def _body(self, text: str) -> Iterator[Text]:
+        return (Text(f"  {line}") for line in wrap(text, self._room(2)))
+
+    def _numbered(self, steps: list[str]) -> list[str]:
+        if len(steps) < 2:
+            return steps
+        fancy = self.glyphs.full == "█"
+        marks = _CIRCLED if fancy else "123456789"
+        return [f"{mark} {step}" for mark, step in zip(marks, steps, strict=False)]
+
+    def _labelled(self, key: str, paragraphs: list[str], style: str = "") -> Iterator[Text]:
+        label = self.words(key)
+        indent = 2 + max(cell_len(self.words(name)) for name in ("paragraph.proof", "paragraph.next")) + 2
+        for text in paragraphs:
+            hanging = 2 if text[:1] in _CIRCLED or text[:2] in ("1 ", "2 ", "3 ") else 0
+            first, *more = wrap(text, self._room(indent + hanging))
+            line = Text("  ").append(label, "bold cyan")
+            line.append(" " * (indent - cell_len(line.plain)))
+            yield line.append(first, style)
+            yield from (Text(" " * (indent + hanging)).append(item, style) for item in more)
+            label = ""
+
+
+def gateway_label(measurement: Measurement) -> str:
+    """Returns the gateway's name with its address."""
+    host, address = measurement.host, measurement.address
+    return host if address in (None, host) else f"{host} ({address})"
+
+
+def draw(ladder: Ladder, pen: Pen, gateway: str) -> list[Text]:
+    """Returns a finished ladder as lines."""
+    words = pen.words
+    if not ladder.rows:
+        return [Text(f"  {words('ladder.not_dialled')}", "dim")]
+    return [pen.head(gateway), *pen.rows(ladder.rows)]
