@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import subprocess
 import sys
 import tempfile
@@ -94,7 +93,7 @@ def main() -> int:
             f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}", file=sys.stderr
         )
         return NOT_RUN
-    os.makedirs(options.artifacts, exist_ok=True)
+    options.artifacts.mkdir(parents=True, exist_ok=True)
     results = [fuzz_in_child(name, options.seconds, options.artifacts) for name in names]
     return 0 if all(results) else 1
 

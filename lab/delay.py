@@ -109,7 +109,8 @@ class DelayLink:
                 [
                     sys.executable,
                     "-c",
-                    "import sys; sys.path.insert(0, sys.argv.pop(1)); from lab.delay import main; main(sys.argv[1:])",
+                    "import sys; sys.path.insert(0, sys.argv.pop(1)); from lab.delay import main; "
+                    "main(sys.argv[1:])",
                     str(Path(__file__).resolve().parent.parent),
                     str(left.path),
                     left_name,

@@ -14,7 +14,7 @@ GATEWAY_ADDRESS6 = "2001:db8:2::1"
 GATEWAY_ROUTER = "203.0.113.254"
 GATEWAY_ROUTER6 = "2001:db8:2::fe"
 GATEWAY_ROUTER_MAC = "02:00:5e:00:71:fe"
-"""One link address for every topology's last router: a gateway that outlives topologies keeps no stale entry."""
+"""Every topology's last router has this one: a gateway that outlives topologies keeps no stale entry."""
 BRIDGE = "br0"
 
 DEFAULT_PSK = "test-psk"
@@ -95,7 +95,14 @@ class Site:
     def __init__(self, name: str, *, hosted: bool) -> None:
         self.namespace = Namespace(name)
         self.attached = False
-        commands = [f"link add {BRIDGE} type bridge", f"link set {BRIDGE} up"]
+        # A bridge without a port has no carrier, and after the first port comes it drops packets for up to a
+        # second.  One port that is always there avoids that.
+        commands = [
+            f"link add {BRIDGE} type bridge",
+            "link add name keep0 type veth peer name keep1",
+            f"link set keep0 master {BRIDGE}",
+            *(f"link set {name} up" for name in (BRIDGE, "keep0", "keep1")),
+        ]
         if hosted:
             commands += [
                 f"addr add {GATEWAY_ADDRESS}/24 dev {BRIDGE}",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
+import functools
 import os
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -58,7 +61,9 @@ def run_tool(
     except subprocess.TimeoutExpired as error:
         raise LabError(f"{' '.join(argv)}: no end after {timeout:.0f} s") from error
     if check and done.returncode != 0:
-        raise LabError(f"{' '.join(argv)}: exit status {done.returncode}\n{done.stdout}{done.stderr}\n{stdin or ''}")
+        raise LabError(
+            f"{' '.join(argv)}: exit status {done.returncode}\n{done.stdout}{done.stderr}\n{stdin or ''}"
+        )
     return done
 
 
@@ -266,11 +271,30 @@ def link(left: Namespace, left_name: str, right: Namespace, right_name: str) -> 
     right.call(disable_offload, right_name)
 
 
+def wait_running(namespace: Namespace, *interfaces: str) -> None:
+    """Wait until the kernel really sends on these interfaces; until then it drops what they are given.
+
+    Raises:
+        LabError: one stays without carrier.
+    """
+    for interface in interfaces:
+        wait_until(
+            functools.partial(namespace.call, _running, interface),
+            5,
+            f"{interface} in {namespace.name} runs",
+        )
+
+
+def _running(interface: str) -> bool:
+    siocgifflags, iff_running = 0x8913, 0x40
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        answer = fcntl.ioctl(control, siocgifflags, struct.pack("16s24x", interface.encode()))
+    flags: int = struct.unpack_from("H", answer, 16)[0]
+    return bool(flags & iff_running)
+
+
 def disable_offload(interface: str) -> None:
     """Switch off checksum and segmentation offload of an interface of the current namespace."""
-    import fcntl
-    import struct
-
     siocethtool = 0x8946
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         # ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO with the value 0.
@@ -297,5 +321,7 @@ def _bound_udp_ports() -> set[int]:
     for table in ("udp", "udp6"):
         path = Path("/proc/thread-self/net", table)
         if path.exists():
-            ports |= {int(line.split()[1].rpartition(":")[2], 16) for line in path.read_text().splitlines()[1:]}
+            ports |= {
+                int(line.split()[1].rpartition(":")[2], 16) for line in path.read_text().splitlines()[1:]
+            }
     return ports

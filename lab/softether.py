@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lab.gateway import DEFAULT_PSK, DEFAULT_USERS, GatewayStatus, Site, User
+from lab import ikeprobe
+from lab.gateway import DEFAULT_PSK, DEFAULT_USERS, GATEWAY_ADDRESS, GatewayStatus, Site, User
 from lab.namespaces import LabError, ManagedProcess, wait_until
 from lab.registry import current_run
 
@@ -62,6 +63,7 @@ class SoftEther:
         self.state = current_run().scratch("softether")
         self._process: ManagedProcess | None = None
         self._initial: str | None = None
+        self._probes: set[str] = set()
         with contextlib.ExitStack() as guard:
             guard.callback(self.close)
             self._install()
@@ -96,6 +98,10 @@ class SoftEther:
         self._launch()
         self._configure()
         self._wait("UDP 500 and 4500", self.listening)
+        # It drops the first messages after its ports are open, so only an answer proves that it is ready.
+        # The half-open SA of that proof is not a client's; SoftEther deletes it after 10 s.
+        self._wait("Main Mode", self._answers)
+        self._probes = _alive(self._current_log(), _IKE_SA)
 
     def stop(self) -> None:
         """Kill the daemon: the host then answers with ICMP port unreachable.  Its log stays readable."""
@@ -180,7 +186,7 @@ class SoftEther:
         log = self._current_log()
         ike, ipsec = _alive(log, _IKE_SA), _alive(log, _IPSEC_SA)
         return GatewayStatus(
-            ike_sas=len(ike),
+            ike_sas=len(ike - self._probes),
             ipsec_sas=len(ipsec),
             l2tp_tunnels=len(sessions),
             l2tp_sessions=len(sessions),
@@ -208,7 +214,12 @@ class SoftEther:
             LabError: the server refused one of them.
         """
         done = self.site.namespace.run(
-            [str(self.state / "bin" / "vpncmd"), f"localhost:{_ADMIN_PORT}", "/SERVER", f"/IN:{self._script(commands)}"],
+            [
+                str(self.state / "bin" / "vpncmd"),
+                f"localhost:{_ADMIN_PORT}",
+                "/SERVER",
+                f"/IN:{self._script(commands)}",
+            ],
             check=False,
         )
         if "Error occurred" in done.stdout or "successfully" not in done.stdout:
@@ -218,7 +229,7 @@ class SoftEther:
     # -- inside ------------------------------------------------------------------------------------
 
     def _install(self) -> None:
-        """Lay out one private state directory: its programs need ``hamcore.se2`` beside them as a real file."""
+        """Lay out a private state directory; programs need ``hamcore.se2`` beside them as a real file."""
         for name in ("bin", "lib", "log", "run"):
             (self.state / name).mkdir()
         for source in (_SERVER, _COMMAND, _SERVER.with_name("hamcore.se2")):
@@ -227,7 +238,11 @@ class SoftEther:
             shutil.copy(source, self.state / "bin" / source.name)
         mounts = [
             f"mkdir -p {target} && mount --bind {self.state / name} {target}"
-            for name, target in (("lib", "/var/lib/softether"), ("log", "/var/log/softether"), ("run", "/run/softether"))
+            for name, target in (
+                ("lib", "/var/lib/softether"),
+                ("log", "/var/log/softether"),
+                ("run", "/run/softether"),
+            )
         ]
         script = ["set -e", *mounts, f"exec {self.state / 'bin' / 'vpnserver'} execsvc"]
         (self.state / "run.sh").write_text("\n".join(script) + "\n")
@@ -235,7 +250,16 @@ class SoftEther:
     def _launch(self) -> None:
         self._process = self.site.namespace.start(
             # A process namespace of its own: the daemon's worker dies with its first process.
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", str(self.state / "run.sh")],
+            [
+                "unshare",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "sh",
+                str(self.state / "run.sh"),
+            ],
             output=self.state / "output",
         )
         self._wait("its administration port", self._administration_answers)
@@ -287,6 +311,9 @@ class SoftEther:
 
         return self.site.namespace.call(connect)
 
+    def _answers(self) -> bool:
+        return self.site.namespace.call(ikeprobe.answers, GATEWAY_ADDRESS, 0.1)
+
     def _wait(self, what: str, condition: object) -> None:
         if not callable(condition):
             raise TypeError("condition must be callable")
@@ -297,7 +324,9 @@ class SoftEther:
             raise LabError(f"{error}\n{output}\n{self._current_log()[-4000:]}") from error
 
     def _daemon_pids(self) -> list[int]:
-        listing = self.site.namespace.run(["ip", "netns", "pids", self.site.namespace.name], check=False).stdout
+        listing = self.site.namespace.run(
+            ["ip", "netns", "pids", self.site.namespace.name], check=False
+        ).stdout
         return [pid for pid in map(int, listing.split()) if _command(pid).startswith(str(self.state))]
 
     def _current_log(self) -> str:

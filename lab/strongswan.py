@@ -16,10 +16,21 @@ from lab.uml import Guest
 Service = Literal["charon", "xl2tpd"]
 
 MODULES = (
-    *("authenc", "echainiv", "cbc", "sha1_generic", "sha256_generic", "sha512_generic", "hmac", "des_generic"),
-    *("xfrm_user", "esp4", "ppp_generic", "pppox", "l2tp_ppp", "l2tp_netlink"),
+    *(
+        "authenc",
+        "echainiv",
+        "cbc",
+        "sha1_generic",
+        "sha256_generic",
+        "sha512_generic",
+        "hmac",
+        "des_generic",
+    ),
+    *("xfrm_user", "esp4", "ppp_generic", "pppox", "l2tp_ppp"),
 )
-WINDOWS_IKE = "aes256-sha1-ecp384,aes128-sha1-ecp256,aes256-sha1-modp2048,3des-sha1-modp2048,3des-sha1-modp1024"
+WINDOWS_IKE = (
+    "aes256-sha1-ecp384,aes128-sha1-ecp256,aes256-sha1-modp2048,3des-sha1-modp2048,3des-sha1-modp1024"
+)
 WINDOWS_ESP = "aes256-sha1,aes128-sha1,3des-sha1"
 LNS = ("require chap = yes", "refuse pap = yes", "length bit = yes")
 PPP = ("require-mschap-v2", "refuse-eap", "noccp", "mtu 1400", "mru 1400")
@@ -32,7 +43,7 @@ charon {
   plugins { include strongswan.d/charon/*.conf }
   filelog { lab { path = /var/log/charon.log
     flush_line = yes
-    time_format = %H:%M:%S
+    time_format = %%H:%%M:%%S
     time_add_ms = yes
     default = 1
     ike = 2
@@ -75,7 +86,13 @@ class StrongSwanOptions:
         """Return the configuration files, by their place in the guest."""
         # ``!`` makes the lists strict: without it strongSwan adds its own defaults.
         connection = [
-            *("keyexchange=ikev1", "authby=secret", "type=transport", f"left={GATEWAY_ADDRESS}", "right=%any"),
+            *(
+                "keyexchange=ikev1",
+                "authby=secret",
+                "type=transport",
+                f"left={GATEWAY_ADDRESS}",
+                "right=%any",
+            ),
             *("leftprotoport=17/1701", "rightprotoport=17/%any", "rekey=no", "auto=add"),
             *(f"ike={self.ike}!", f"esp={self.esp}!", *self.connection),
         ]
@@ -86,7 +103,9 @@ class StrongSwanOptions:
             *("nodefaultroute", "noproxyarp", "connect-delay 0", "ms-dns 192.0.2.53", *self.ppp),
         ]
         return {
-            "/run/lab/ipsec.conf": "config setup\n uniqueids=no\nconn l2tp\n " + "\n ".join(connection) + "\n",
+            "/run/lab/ipsec.conf": "config setup\n uniqueids=no\nconn l2tp\n "
+            + "\n ".join(connection)
+            + "\n",
             "/run/lab/ipsec.secrets": "\n".join(secrets) + "\n",
             "/run/lab/strongswan.conf": STRONGSWAN_CONF % self.charon,
             "/run/lab/chap-secrets": accounts,
@@ -124,16 +143,12 @@ xl2tpd -D -c /run/lab/xl2tpd.conf -p /run/xl2tpd.pid -C /run/xl2tpd/control >>/v
 STOP_XL2TPD = """
 test -s /run/xl2tpd.pid && kill -9 $(cat /run/xl2tpd.pid); rm -f /run/xl2tpd.pid
 for pid in $(pidof pppd); do kill -9 $pid; done
-for tunnel in $(ip l2tp show tunnel | sed -n 's/^Tunnel \\([0-9]*\\),.*/\\1/p'); do
-  ip l2tp del tunnel tunnel_id $tunnel
-done
 true
 """
 _STATUS = """
 echo "== statusall"; timeout 5 ipsec statusall
 echo "== state"; ip xfrm state
-echo "== tunnel"; ip l2tp show tunnel
-echo "== session"; ip l2tp show session
+echo "== l2tp"; cat /proc/net/pppol2tp
 echo "== end"
 true
 """
@@ -238,7 +253,9 @@ class StrongSwan:
         finally:
             self.guest.run(f"kill -CONT $(pidof {service})", check=False)
 
-    def configure(self, options: StrongSwanOptions | None = None, **changes: object) -> None:
+    def configure(
+        self, options: StrongSwanOptions | None = None, **changes: str | tuple[str, ...] | tuple[User, ...]
+    ) -> None:
         """Take a new configuration into force; only what it affects is restarted.
 
         Args:
@@ -258,10 +275,10 @@ class StrongSwan:
             self._restart("xl2tpd")
 
     @contextlib.contextmanager
-    def configured(self, **changes: object) -> Iterator[None]:
+    def configured(self, **changes: str | tuple[str, ...] | tuple[User, ...]) -> Iterator[None]:
         """Have a changed configuration for the length of a ``with`` block."""
         before = self.options
-        self.configure(**changes)
+        self.configure(replace(self.options, **changes))  # type: ignore[arg-type]  # mixed field types
         try:
             yield
         finally:
@@ -278,13 +295,13 @@ class StrongSwan:
     def status(self) -> GatewayStatus:
         """Ask charon, the kernel's SA table and its L2TP tables."""
         text = self.guest.run(_STATUS).stdout
-        sections = dict(re.findall(r"== (\w+)\n(.*?)(?=== )", text, re.DOTALL))
+        sections = dict(re.findall(r"^== (\w+)\n(.*?)(?=^== )", text, re.DOTALL | re.MULTILINE))
         found = re.search(r"Security Associations \((\d+) up, (\d+) connecting\)", sections["statusall"])
         return GatewayStatus(
             ike_sas=int(found[1]) + int(found[2]) if found else 0,
             ipsec_sas=len(re.findall(r"^src ", sections["state"], re.MULTILINE)),
-            l2tp_tunnels=len(re.findall(r"^Tunnel ", sections["tunnel"], re.MULTILINE)),
-            l2tp_sessions=len(re.findall(r"^Session ", sections["session"], re.MULTILINE)),
+            l2tp_tunnels=len(re.findall(r"^\s*TUNNEL '", sections["l2tp"], re.MULTILINE)),
+            l2tp_sessions=len(re.findall(r"^\s*SESSION '", sections["l2tp"], re.MULTILINE)),
             text=text,
         )
 
@@ -299,7 +316,7 @@ class StrongSwan:
 
     def log(self) -> str:
         """Return the logs of charon, xl2tpd and pppd."""
-        script = "for name in starter charon xl2tpd pppd; do echo == $name; cat /var/log/$name.log; done 2>/dev/null"
+        script = "for name in starter charon xl2tpd pppd; do echo == $name; cat /var/log/$name.log; done 2>&1"
         return self.guest.run(script, check=False).stdout
 
     def _restart(self, service: Service) -> None:
@@ -311,7 +328,10 @@ class StrongSwan:
         wanted = {"charon": {500, 4500}, "xl2tpd": {1701}}
         ports = self.udp_ports()
         # charon opens its ports before it has read its connections.
-        loaded = "charon" not in self._running or "l2tp" in self.guest.run("timeout 5 ipsec statusall", check=False).stdout
+        loaded = (
+            "charon" not in self._running
+            or "l2tp" in self.guest.run("timeout 5 ipsec statusall", check=False).stdout
+        )
         return loaded and all(wanted[service] <= ports for service in self._running)
 
     def udp_ports(self) -> set[int]:

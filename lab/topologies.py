@@ -27,7 +27,7 @@ from lab.gateway import (
     Gateway,
     Site,
 )
-from lab.namespaces import LabError, Namespace, link
+from lab.namespaces import LabError, Namespace, link, wait_running
 
 CLIENT_NETWORK = "198.51.100.0/24"
 CLIENT_NETWORK6 = "2001:db8:1::/64"
@@ -55,7 +55,7 @@ class Shape:
 
     Attributes:
         client_nat: a masquerading router with a stateful filter in front of the client.
-        rewrite_ports: that router also changes the source port (as most home routers do for the second client).
+        rewrite_ports: that router also changes source ports (as most do for a second client).
         server_nat: a router that hands UDP 500 and 4500 to the gateway behind it, and drops ESP.
         hops: routers in the middle, at least 1.
         one_way_delay: seconds added in each direction in front of the gateway; 0 adds no relay.
@@ -129,7 +129,11 @@ class Topology:
         link(client, "eth0", first, f"c{number}")
         address = f"198.51.100.{10 + number}"
         first.ip(f"link set c{number} master lan", f"link set c{number} up")
-        commands = [f"addr add {address}/24 dev eth0", "link set eth0 up", f"route add default via {CLIENT_ROUTER}"]
+        commands = [
+            f"addr add {address}/24 dev eth0",
+            "link set eth0 up",
+            f"route add default via {CLIENT_ROUTER}",
+        ]
         if self.dial_address6 is not None:
             commands += [
                 f"addr add 2001:db8:1::{10 + number}/64 dev eth0 nodad",
@@ -142,7 +146,9 @@ class Topology:
         """Make a tap device on the client's network, for a guest; return the IPv4 address for the guest."""
         number = self._clients
         self._clients += 1
-        self.nodes[0].ip(f"tuntap add name {name} mode tap", f"link set {name} master lan", f"link set {name} up")
+        self.nodes[0].ip(
+            f"tuntap add name {name} mode tap", f"link set {name} master lan", f"link set {name} up"
+        )
         return f"198.51.100.{10 + number}"
 
     def plaintext_l2tp_packets(self) -> int:
@@ -177,6 +183,11 @@ class Topology:
         if self.server_nat is not None:
             self.server_nat.nft(_server_nat_rules())
         self.client, self.client_address = self.add_client()
+        wait_running(self.client, "eth0")
+        wait_running(self.nodes[0], "lan")
+        for node in self.nodes:
+            wait_running(node, "wan")
+        wait_running(self.site.namespace, BRIDGE)
 
     def _join_nodes(self) -> None:
         self.nodes[0].ip(

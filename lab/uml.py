@@ -114,7 +114,9 @@ class Guest:
         """Return the end of the kernel's console output."""
         return tail(self.box / "console")
 
-    def run(self, script: str, *, timeout: float = 30, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, script: str, *, timeout: float = 30, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         """Run a shell script inside and return its combined output.
 
         Background processes must redirect their output.

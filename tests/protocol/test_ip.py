@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from l2tp_doctor.protocol.ip import (
     IcmpEcho,
+    IpAddress,
     Ipv4Packet,
     Ipv6Packet,
     UdpDatagram,
@@ -160,7 +161,7 @@ def test_fields_that_do_not_fit() -> None:
 @given(st.integers(0, 65535), st.integers(0, 65535), st.binary(max_size=50), st.booleans())
 def test_udp_round_trip(source_port: int, destination_port: int, payload: bytes, six: bool) -> None:
     datagram = UdpDatagram(source_port, destination_port, payload)
-    pair = (A6, B6) if six else (A4, B4)
+    pair: tuple[IpAddress, IpAddress] = (A6, B6) if six else (A4, B4)
     built = build_udp(datagram, *pair)
     assert word_sum(pseudo_header(*pair, 17, len(built)) + built) == 0
     assert built[6:8] != b"\x00\x00"

@@ -58,7 +58,7 @@ def test_callers_mistakes() -> None:
             nat_d_hash(2, *arguments)
 
 
-@pytest.mark.parametrize(("client_nat", "server_nat"), itertools.product([False, True], repeat=2))
+@pytest.mark.parametrize(("client_nat", "server_nat"), list(itertools.product([False, True], repeat=2)))
 def test_verdicts_from_both_sides(client_nat: bool, server_nat: bool) -> None:
     client_seen = PUBLIC if client_nat else PRIVATE  # where the gateway sees the client
     gateway_own = GATEWAY_INSIDE if server_nat else GATEWAY

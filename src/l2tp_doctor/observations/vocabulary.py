@@ -80,7 +80,7 @@ VOCABULARY = _vocabulary(
     (
         "path.loss",
         float,
-        "Of the request messages that were answered in the end, the share of transmissions that were not (0 to 1).",
+        "Of the requests answered in the end, the share of their transmissions that were lost (0 to 1).",
     ),
     # Main Mode, message by message (RFC 2409 §5).
     ("ike.main.reply_2", bool, "Main Mode message 2 (SA) arrived."),

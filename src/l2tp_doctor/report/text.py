@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -102,7 +102,7 @@ class TextReport:
         yield from (Text("  ").append(line, "dim") for line in wrap(" · ".join(facts), self._room(2)))
         yield Text()
         proof = [self.words.pick(reason.text) for reason in cause.proof if reason.direction == "for"]
-        yield from self._labelled("paragraph.proof", [self._joined(proof[:_PROOF_SENTENCES])])
+        yield from self._labelled("paragraph.proof", [self.words.sentences(proof[:_PROOF_SENTENCES])])
         steps = [self.words.pick(step) for step in known.next_steps[:_NEXT_STEPS]]
         yield from self._labelled("paragraph.next", self._numbered(steps), "bold")
 
@@ -151,7 +151,9 @@ class TextReport:
             first, *more = wrap(self.words.pick(known.title), self._room(4))
             lines.append(Text(f"  {self.glyphs.warning} ", "yellow").append(first, "bold"))
             lines += [Text("    ").append(item, "bold") for item in more]
-            lines += [Text("    " + item) for item in wrap(self._joined(proof + steps), self._room(4))]
+            lines += [
+                Text("    " + item) for item in wrap(self.words.sentences(proof + steps), self._room(4))
+            ]
         return lines
 
     def not_measured(self) -> list[Text]:
@@ -214,9 +216,6 @@ class TextReport:
 
     def _title(self, key: str) -> Text:
         return Text(self.words(key), "bold")
-
-    def _joined(self, sentences: Iterable[str]) -> str:
-        return self.words("sentence.separator").join(sentences)
 
     def _headline(self, mark: str, text: str, style: str) -> Iterator[Text]:
         first, *more = wrap(text, self._room(2))

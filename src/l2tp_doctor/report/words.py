@@ -37,4 +37,8 @@ class Words:
 
     def joined(self, items: list[str]) -> str:
         """Returns ``items`` as one enumeration."""
-        return self("list.separator").join(items)
+        return ("、" if self.language == "ja" else ", ").join(items)
+
+    def sentences(self, items: list[str]) -> str:
+        """Returns whole sentences as one paragraph."""
+        return ("" if self.language == "ja" else " ").join(items)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from l2tp_doctor.protocol.isakmp.constants import Flags
 from l2tp_doctor.protocol.isakmp.describe import describe_message, describe_payloads
+from l2tp_doctor.protocol.isakmp.fragmentation import Reassembler
 from l2tp_doctor.protocol.isakmp.ikev2 import Ikev2Flags, decode_sa_init
 from l2tp_doctor.protocol.isakmp.message import (
     decode_header,
@@ -14,6 +15,7 @@ from l2tp_doctor.protocol.isakmp.message import (
     encode_encrypted,
     encode_message,
 )
+from l2tp_doctor.protocol.isakmp.payloads import Fragment
 from l2tp_doctor.protocol.wire import WireError
 from tests.pcap_reader import capture_files, read_udp
 
@@ -77,3 +79,27 @@ def test_recorded_sa_init_responses_are_read() -> None:
             assert reply.transforms or reply.notifications
             read += 1
     assert read > 20
+
+
+def test_recorded_fragments_make_whole_messages() -> None:
+    reassembler = Reassembler()
+    whole: list[bytes] = []
+    fragments = 0
+    for _, data in isakmp_messages():
+        try:
+            message = decode_message(data)
+        except WireError:
+            continue
+        if len(message.payloads) == 1 and isinstance(message.payloads[0], Fragment):
+            fragments += 1
+            joined = reassembler.add(message.header, message.payloads[0], float(fragments))
+            if joined is not None:
+                whole.append(joined)
+    # A VPN client and a gateway: two fragments, the last one first; five; then three backwards.
+    assert fragments == 10
+    # Lengths and first payloads (KE in the clear, ID encrypted) stand in the headers inside the fragments.
+    assert [len(data) for data in whole] == [0x253, 0x9EC, 0x5AC]
+    first, *encrypted = (decode_message(data) for data in whole)
+    assert first.payloads[0].payload_type == 4
+    assert [message.header.flags & Flags.ENCRYPTION for message in encrypted] == [1, 1]
+    assert [message.header.next_payload for message in encrypted] == [5, 5]

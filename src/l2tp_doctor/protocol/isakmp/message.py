@@ -16,7 +16,7 @@ MAX_MESSAGE = 65535
 MAX_PAYLOADS = 64
 """Windows sends 9, certificate chains make it about 20; empty payloads could make it 16376."""
 MAX_ALIGNMENT = 3
-"""RFC 2408 section 3: "all ISAKMP messages MUST be aligned at 4-octet multiples": filling, not garbage."""
+"""RFC 2408 section 3 aligns messages to four bytes; Openswan was seen to fill up with zeros for it."""
 _GENERIC_HEADER = 4
 _IKEV1_MAJOR = 1
 

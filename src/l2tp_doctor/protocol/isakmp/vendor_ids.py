@@ -40,21 +40,21 @@ def _md5(
     return VendorIdEntry(name or text, value, source, prefix, text)
 
 
-_MS_IKEE = "[MS-IKEE] 1.7"
-_WINDOWS = "first message of Windows clients and answers of Windows servers"
+_WINDOWS = "seen in the first message of Windows clients"
+_MICROSOFT = "Microsoft (MD5 of the string)"
 _NAT_T = "RFC 3947 and its drafts: MD5 of the document's name"
 
-NT5_ISAKMPOAKLEY = _md5("MS NT5 ISAKMPOAKLEY", _MS_IKEE, prefix=True)
+NT5_ISAKMPOAKLEY = _md5("MS NT5 ISAKMPOAKLEY", _WINDOWS, prefix=True)
 RFC_3947 = _md5("RFC 3947", "RFC 3947 section 3.1")
 NAT_T_DRAFT_02_NEWLINE = _md5(
     "draft-ietf-ipsec-nat-t-ike-02\n", _NAT_T, name="draft-ietf-ipsec-nat-t-ike-02\\n"
 )
 NAT_T_DRAFT_02 = _md5("draft-ietf-ipsec-nat-t-ike-02", _NAT_T)
 NAT_T_DRAFT_03 = _md5("draft-ietf-ipsec-nat-t-ike-03", _NAT_T)
-FRAGMENTATION = _md5("FRAGMENTATION", "[MS-IKEE] 3.3.5.1; Cisco appends capability bits", prefix=True)
-MS_NEGOTIATION_DISCOVERY = _md5("MS-Negotiation Discovery Capable", _MS_IKEE)
-VID_INITIAL_CONTACT = _md5("Vid-Initial-Contact", _MS_IKEE)
-IKE_CGA = _md5("IKE CGA version 1", _MS_IKEE)
+FRAGMENTATION = _md5("FRAGMENTATION", "[MS-IKEE]; Cisco appends capability bits", prefix=True)
+MS_NEGOTIATION_DISCOVERY = _md5("MS-Negotiation Discovery Capable", _WINDOWS)
+VID_INITIAL_CONTACT = _md5("Vid-Initial-Contact", _WINDOWS)
+IKE_CGA = _md5("IKE CGA version 1", _WINDOWS)
 WINDOWS_UNNAMED = VendorIdEntry(
     "Windows 01528bbb", bytes.fromhex("01528bbbc00696121849ab9a1c5b2a51"), _WINDOWS, prefix=True
 )
@@ -75,7 +75,7 @@ KNOWN_VENDOR_IDS: tuple[VendorIdEntry, ...] = (
     MS_NEGOTIATION_DISCOVERY,
     VID_INITIAL_CONTACT,
     IKE_CGA,
-    _md5("MS-MamieExists", _MS_IKEE),
+    _md5("MS-MamieExists", _MICROSOFT),
     _md5("GSSAPI", "Windows, Kerberos authentication (MD5 of the string)"),
     WINDOWS_UNNAMED,
     DPD,

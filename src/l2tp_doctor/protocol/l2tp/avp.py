@@ -1,7 +1,7 @@
 """Attribute-Value Pairs: the codec, the registry and AVP hiding (RFC 2661 §4, RFC 3145, MS-L2TPIE).
 
 :data:`REGISTRY` has one row per AVP.  What is not in it, or does not have the form
-its row says, is kept raw with :attr:`Avp.problem` set: RFC 2661 §5 wants a malformed
+its row says, is kept raw with :attr:`Avp.problem` set: RFC 2661 §7.1 wants a malformed
 AVP treated like an unrecognised one, and the M bit then decides whether the tunnel
 or session has to be shut down.
 """
@@ -302,7 +302,9 @@ _ROWS = (
     AvpRow(_T.SUB_ADDRESS, "Sub-Address", True, _pack_bytes, _unpack_bytes),
     AvpRow(_T.TX_CONNECT_SPEED, "(Tx) Connect Speed", True, _pack_uint32, _unpack_uint32),
     AvpRow(_T.PHYSICAL_CHANNEL_ID, "Physical Channel ID", False, _pack_uint32, _unpack_uint32),
-    AvpRow(_T.INITIAL_RECEIVED_LCP_CONFREQ, "Initial Received LCP CONFREQ", False, _pack_bytes, _unpack_bytes),
+    AvpRow(
+        _T.INITIAL_RECEIVED_LCP_CONFREQ, "Initial Received LCP CONFREQ", False, _pack_bytes, _unpack_bytes
+    ),
     AvpRow(_T.LAST_SENT_LCP_CONFREQ, "Last Sent LCP CONFREQ", False, _pack_bytes, _unpack_bytes),
     AvpRow(_T.LAST_RECEIVED_LCP_CONFREQ, "Last Received LCP CONFREQ", False, _pack_bytes, _unpack_bytes),
     AvpRow(_T.PROXY_AUTHEN_TYPE, "Proxy Authen Type", False, _pack_uint16, _unpack_uint16),

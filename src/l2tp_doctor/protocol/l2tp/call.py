@@ -161,7 +161,7 @@ class Call:
             return SessionInput.CDN
         if kind in (MessageType.WEN, MessageType.SLI):
             return SessionInput.WEN_OR_SLI
-        # OCRP and OCCN belong to outgoing calls, which are never made here: an improper sequence (§5).
+        # OCRP and OCCN belong to outgoing calls, which are never made here: an improper sequence (§7.1).
         self._end_with = Refusal(2, 3)
         return SessionInput.VIOLATION
 

@@ -330,7 +330,7 @@ class L2tpTunnel:
             message = decode_control(frame, self._config.tunnel_secret)
         except WireError as error:
             # > Receipt of an invalid or unrecoverable malformed control message should be logged
-            # > appropriately and the control connection cleared (RFC 2661 §5)
+            # > appropriately and the control connection cleared (RFC 2661 §7.1)
             self.note_drop(f"control message: {error}", "malformed", now, len(frame.body) + 12)
             self._violation("control message", str(error), Refusal(2, 3, "malformed control message"), now)
             return
@@ -367,7 +367,7 @@ class L2tpTunnel:
                 self._stop_with = refusal
             self._happened(good if refusal is None else bad, now, message)
         elif message.avps[0].mandatory:
-            # > If the M bit is set on an unknown Message Type AVP, the tunnel MUST be cleared (§4.4.1, in short)
+            # An unknown Message Type with the M bit set clears the tunnel, one without is ignored (§4.4.1).
             self._violation(message.name, "unknown message type", Refusal(2, 8, message.name), now)
         else:
             self.note_drop(message.name, "unknown", now)

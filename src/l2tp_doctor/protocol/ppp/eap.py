@@ -152,7 +152,9 @@ class EapClient(AuthExchange):
             return
         # A type's answer may raise WireError; then nothing is remembered of a malformed request.
         answered, summary_out = self._respond(packet.identifier, kind, data)
-        self._took(packet, summary, now, **({"message": text_of(data)} if kind == EapType.NOTIFICATION else {}))
+        self._took(
+            packet, summary, now, **({"message": text_of(data)} if kind == EapType.NOTIFICATION else {})
+        )
         self._request, self._answer = packet, (answered, summary_out)
         self._wait_for("eap-request" if kind == EapType.IDENTITY else "eap-verdict", now)
         self._say(answered, summary_out, now)

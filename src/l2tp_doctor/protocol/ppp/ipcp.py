@@ -66,7 +66,7 @@ class IpcpClient(ControlProtocol):
     def dns(self) -> tuple[IPv4Address, ...]:
         """The name servers assigned."""
         values = (self._values.get(kind) for kind in (IpcpOption.PRIMARY_DNS, IpcpOption.SECONDARY_DNS))
-        return tuple(value for value in values if value)  # IPv4Address has no truth value of its own
+        return tuple(value for value in values if value is not None and value != UNSPECIFIED)
 
     def wanted_options(self) -> tuple[Option, ...]:
         """Returns the request with the values learned so far."""
@@ -128,7 +128,6 @@ class IpcpServer(ControlProtocol):
             self._offers[IpcpOption.IP_ADDRESS] = assigned
         self._offers |= dict(zip((IpcpOption.PRIMARY_DNS, IpcpOption.SECONDARY_DNS), dns, strict=False))
         self._offers |= dict(zip((IpcpOption.PRIMARY_NBNS, IpcpOption.SECONDARY_NBNS), nbns, strict=False))
-        self.address_refused = assigned is None
 
     @property
     def local_address(self) -> IPv4Address:

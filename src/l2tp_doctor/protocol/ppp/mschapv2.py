@@ -146,9 +146,7 @@ def build_response(challenge: bytes, peer_challenge: bytes, name: str, password:
         raise WireError(4, "challenge", f"{len(challenge)} octets, MS-CHAPv2 has {CHALLENGE_SIZE}")
     response = nt_response(challenge, peer_challenge, name, password)
     value = peer_challenge + bytes(8) + response + b"\0"
-    return ClientResponse(
-        value, authenticator_response(password, response, peer_challenge, challenge, name)
-    )
+    return ClientResponse(value, authenticator_response(password, response, peer_challenge, challenge, name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,12 @@ class Outlet:
         return waiting
 
     def send(
-        self, protocol: int, payload: bytes, now: float, summary: str, fields: Mapping[str, object] = NO_FIELDS
+        self,
+        protocol: int,
+        payload: bytes,
+        now: float,
+        summary: str,
+        fields: Mapping[str, object] = NO_FIELDS,
     ) -> None:
         """Queues a control message and traces it."""
         self.send_untraced(protocol, payload)

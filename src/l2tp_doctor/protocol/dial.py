@@ -1,0 +1,528 @@
+"""The whole dial as one engine: IKE, then ESP, L2TP, PPP, and an echo through the tunnel.
+
+The engine owns the order of things and nothing else: it starts each layer when the one
+below is up, carries bytes between them, and closes them from the top down.  What the layers
+say comes out as events unchanged, between this module's own.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from l2tp_doctor.protocol import nat_t
+from l2tp_doctor.protocol.engine import (
+    Channel,
+    Datagram,
+    Direction,
+    RandomSource,
+    RetransmissionPolicy,
+    TraceEvent,
+    TraceSink,
+    discard_trace,
+)
+from l2tp_doctor.protocol.esp import EspError
+from l2tp_doctor.protocol.ikev1 import events as ike
+from l2tp_doctor.protocol.ikev1.endpoint import ClearCopySink, discard_clear_copy
+from l2tp_doctor.protocol.ikev1.initiator import Ikev1Initiator
+from l2tp_doctor.protocol.ikev1.policy import Credentials, InitiatorPolicy, PathAddresses
+from l2tp_doctor.protocol.ip import (
+    ICMP,
+    IcmpEcho,
+    Ipv4Packet,
+    build_icmp_echo,
+    build_ipv4,
+    parse_icmp_echo,
+    parse_ipv4,
+)
+from l2tp_doctor.protocol.l2tp import events as l2tp
+from l2tp_doctor.protocol.l2tp.config import TunnelConfig
+from l2tp_doctor.protocol.l2tp.engine import L2tpTunnel
+from l2tp_doctor.protocol.l2tp_ipsec import L2TP_PORT, EspPath
+from l2tp_doctor.protocol.ppp import events as ppp
+from l2tp_doctor.protocol.ppp.config import LinkConfig
+from l2tp_doctor.protocol.ppp.link import PppLink
+from l2tp_doctor.protocol.wire import WireError
+
+ECHO_DATA = b"l2tp-doctor echo through the tunnel"
+
+
+class DialState(enum.Enum):
+    """Where the dial as a whole stands."""
+
+    IDLE = "idle"
+    IKE = "ike"
+    L2TP = "l2tp"
+    PPP = "ppp"
+    ECHO = "echo"
+    CONNECTED = "connected"
+    FAILED = "failed"
+    CLOSING_PPP = "closing-ppp"
+    CLOSING_L2TP = "closing-l2tp"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class EspFirstReceived:
+    """The first authentic ESP packet of our SA arrived."""
+
+    udp_encapsulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelEchoReplied:
+    """ICMP echo through the tunnel was answered by the peer's PPP address."""
+
+    rtt: float
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelEchoSilent:
+    """ICMP echo through the tunnel was not answered; the link itself may still be alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """Everything a VPN needs is up: an address, and a peer that answers through the tunnel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The dial cannot go on; ``state`` is where it stood and ``reason`` a short technical word."""
+
+    state: DialState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DialClosed:
+    """Teardown is over; ``clean`` when every layer that was up was closed in order."""
+
+    clean: bool
+
+
+DialEvent = (
+    ike.IkeEvent
+    | l2tp.L2tpEvent
+    | ppp.LinkEvent
+    | EspFirstReceived
+    | TunnelEchoReplied
+    | TunnelEchoSilent
+    | Connected
+    | Failed
+    | DialClosed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DialConfig:
+    """What to dial with.
+
+    Attributes:
+        ike: the IKE initiator's policy.
+        paths: addresses and ports for NAT-D and identities.
+        credentials: IKE credentials.
+        tunnel: L2TP settings.
+        link: PPP settings.
+        echo_interval: seconds between echoes through the tunnel.
+        echo_attempts: how many are sent before the echo counts as unanswered.
+        keepalive_interval: seconds between NAT keepalives (RFC 3948 §4: 20).
+        close_wait: seconds each layer may take to close.
+    """
+
+    ike: InitiatorPolicy
+    paths: PathAddresses
+    credentials: Credentials
+    tunnel: TunnelConfig
+    link: LinkConfig
+    echo_interval: float = 0.5
+    echo_attempts: int = 5
+    keepalive_interval: float = 20.0
+    close_wait: float = 0.6
+
+
+@dataclass(slots=True)
+class _Echo:
+    """Echoes through the tunnel: to whom, how often so far, and when the next is due."""
+
+    packet: Callable[[int], bytes] = field(repr=False)
+    identifier: int
+    sent: dict[int, float] = field(default_factory=dict)
+    due: float | None = None
+    link_alive: bool = False
+
+
+class Dial:
+    """One dial.  Six calls; ``receive`` takes any datagram of the three channels."""
+
+    def __init__(
+        self,
+        config: DialConfig,
+        random: RandomSource,
+        trace: TraceSink = discard_trace,
+        clear_copies: ClearCopySink = discard_clear_copy,
+    ) -> None:
+        self._config = config
+        self._random = random
+        self._trace = trace
+        self._clear_copies = clear_copies
+        self.state = DialState.IDLE
+        self._ike = Ikev1Initiator(config.ike, config.paths, config.credentials, random, trace, clear_copies)
+        self._esp: EspPath | None = None
+        self._esp_heard = False
+        self._tunnel: L2tpTunnel | None = None
+        self._peer_port = L2TP_PORT
+        self._link: PppLink | None = None
+        self._echo: _Echo | None = None
+        self._outgoing: deque[Datagram] = deque()
+        self._events: deque[DialEvent] = deque()
+        self._keepalive_at: float | None = None
+        self._close_by: float | None = None
+        self._clean = True
+
+    # -- the six calls ------------------------------------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Begins with message 1 of phase 1."""
+        self.state = DialState.IKE
+        self._ike.start(now)
+        self._pump(now)
+
+    def receive(self, data: Datagram, now: float) -> None:
+        """Takes one datagram.  Never raises for its content."""
+        if data.channel is Channel.ESP:
+            self._receive_esp(data, now)
+        elif data.channel is Channel.NAT_T:
+            kind = nat_t.classify_4500(data.data)
+            if kind == "esp":
+                self._receive_esp(data, now)
+            elif kind == "keepalive":
+                self._note(now, "nat-t", "keepalive", 1)
+            else:
+                self._ike.receive(data, now)
+        else:
+            self._ike.receive(data, now)
+        self._pump(now)
+
+    def datagrams_to_send(self, now: float) -> list[Datagram]:
+        """Returns and forgets the datagrams waiting to be sent."""
+        del now
+        waiting = list(self._outgoing)
+        self._outgoing.clear()
+        return waiting
+
+    def get_timer(self) -> float | None:
+        """Returns when any layer wants to be called."""
+        times = [self._ike.get_timer(), self._keepalive_at, self._close_by]
+        if self._tunnel is not None:
+            times.append(self._tunnel.get_timer())
+        if self._link is not None:
+            times.append(self._link.get_timer())
+        if self._echo is not None:
+            times.append(self._echo.due)
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Does what is due in every layer."""
+        for engine in (self._ike, self._tunnel, self._link):
+            timer = engine.get_timer() if engine is not None else None
+            if engine is not None and timer is not None and timer <= now:
+                engine.handle_timer(now)
+        if self._keepalive_at is not None and now >= self._keepalive_at:
+            self._ike.send_keepalive()
+            self._keepalive_at = now + self._config.keepalive_interval
+        if self._echo is not None and self._echo.due is not None and now >= self._echo.due:
+            self._next_echo(self._echo, now)
+        if self._close_by is not None and now >= self._close_by:
+            self._clean = False
+            self._close_next(now)
+        self._pump(now)
+
+    def next_event(self) -> DialEvent | None:
+        """Returns the oldest event not yet taken, or ``None``."""
+        return self._events.popleft() if self._events else None
+
+    def close(self, now: float) -> None:
+        """Tears down what is up, from the top: PPP, L2TP, the SAs.  Ends with ``DialClosed``."""
+        if self.state in (DialState.CLOSING_PPP, DialState.CLOSING_L2TP, DialState.CLOSED):
+            return
+        self._echo = None
+        self._keepalive_at = None
+        if self._link is not None and self._tunnel is not None:
+            self.state = DialState.CLOSING_PPP
+            self._close_by = now + self._config.close_wait
+            self._link.close(now)
+        else:
+            self.state = DialState.CLOSING_PPP
+            self._close_next(now)
+        self._pump(now)
+
+    # -- what the owner may ask ---------------------------------------------------------------
+
+    @property
+    def initiator(self) -> Ikev1Initiator:
+        """The IKE engine, for its counters and its cookie."""
+        return self._ike
+
+    @property
+    def esp_sent(self) -> bool:
+        """Whether ESP has been sent at all."""
+        return self._esp is not None
+
+    # -- carrying bytes between the layers ----------------------------------------------------
+
+    def _pump(self, now: float) -> None:
+        """Moves everything the layers have to say, until none has anything."""
+        moved = True
+        while moved:
+            moved = self._pump_link(now)
+            moved = self._pump_tunnel(now) or moved
+            moved = self._pump_ike(now) or moved
+
+    def _pump_ike(self, now: float) -> bool:
+        self._outgoing.extend(self._ike.datagrams_to_send(now))
+        event = self._ike.next_event()
+        if event is None:
+            return False
+        self._events.append(event)
+        self._on_ike(event, now)
+        return True
+
+    def _pump_tunnel(self, now: float) -> bool:
+        if self._tunnel is None or self._esp is None:
+            return False
+        for payload in self._tunnel.datagrams_to_send(now):
+            self._seal(payload)
+        event = self._tunnel.next_event()
+        if event is None:
+            return False
+        if isinstance(event, l2tp.PppFrame):
+            if self._link is not None:
+                self._link.receive(event.frame, now)
+            return True
+        self._events.append(event)
+        self._on_l2tp(event, now)
+        return True
+
+    def _pump_link(self, now: float) -> bool:
+        if self._link is None or self._tunnel is None:
+            return False
+        frames = self._link.datagrams_to_send(now)
+        for frame in frames:
+            self._tunnel.send_ppp(frame)
+        event = self._link.next_event()
+        if event is None:
+            return bool(frames)
+        if isinstance(event, ppp.IpPacket):
+            self._on_ip(event.packet, now)
+            return True
+        self._events.append(event)
+        self._on_ppp(event, now)
+        return True
+
+    def _seal(self, payload: bytes) -> None:
+        if self._esp is None:
+            return
+        datagram, clear = self._esp.seal(payload, L2TP_PORT, self._peer_port)
+        self._clear_copies(datagram.data, clear)
+        self._outgoing.append(datagram)
+
+    def _receive_esp(self, data: Datagram, now: float) -> None:
+        if self._esp is None or self._tunnel is None:
+            self._note(now, "esp", "dropped: no SA", len(data.data), trigger="unexpected")
+            return
+        try:
+            arrived = self._esp.open(data.data)
+        except (EspError, WireError) as error:
+            trigger = error.reason if isinstance(error, EspError) else "malformed"
+            self._note(now, "esp", f"dropped: {trigger}", len(data.data), trigger=trigger)
+            return
+        if not self._esp_heard:
+            self._esp_heard = True
+            self._note(now, "esp", f"first packet, SPI {self._esp.spi:#010x}", len(data.data))
+            self._events.append(EspFirstReceived(self._esp.channel is Channel.NAT_T))
+        if arrived is None:
+            return
+        self._clear_copies(data.data, arrived.clear)
+        if arrived.datagram.destination_port != L2TP_PORT:
+            self._note(now, "l2tp", "dropped: not for port 1701", len(data.data), trigger="unknown-port")
+            return
+        # RFC 2661 §8.1: the responder may answer from another port, which is then used for good.
+        self._peer_port = arrived.datagram.source_port
+        self._tunnel.receive(arrived.datagram.payload, now)
+
+    # -- what the layers say ------------------------------------------------------------------
+
+    def _on_ike(self, event: ike.IkeEvent, now: float) -> None:
+        if isinstance(event, ike.QuickModeEstablished):
+            self._start_l2tp(event, now)
+        elif isinstance(event, ike.Floated):
+            self._keepalive_at = now + self._config.keepalive_interval
+        elif isinstance(event, ike.GaveUp):
+            self._fail(f"no usable answer to {event.step.value}")
+        elif isinstance(event, ike.CredentialNeeded):
+            self._fail(f"{event.kind} needed")
+        elif isinstance(event, ike.AuthenticationFailed):
+            self._fail(f"peer authentication: {event.reason}")
+        elif isinstance(event, ike.DeleteReceived) and event.authentic:
+            self._fail(f"the peer deleted the {event.protocol} SA")
+
+    def _patience(self, policy: RetransmissionPolicy) -> RetransmissionPolicy:
+        """The layers above inherit what IKE has learned of the round-trip time."""
+        rtt = self._ike.transmission.rtt
+        return policy if rtt is None else replace(policy, initial=policy.first_interval(rtt))
+
+    def _start_l2tp(self, event: ike.QuickModeEstablished, now: float) -> None:
+        paths = self._config.paths
+        self._esp = EspPath(
+            event.inbound,
+            event.outbound,
+            paths.local,
+            paths.remote,
+            udp_encapsulated=event.udp_encapsulated,
+            random=self._random,
+        )
+        self.state = DialState.L2TP
+        tunnel = self._config.tunnel
+        tunnel = replace(tunnel, retransmission=self._patience(tunnel.retransmission))
+        self._tunnel = L2tpTunnel(tunnel, self._random, self._trace)
+        self._tunnel.start(now)
+
+    def _on_l2tp(self, event: l2tp.L2tpEvent, now: float) -> None:
+        if isinstance(event, l2tp.SessionEstablished):
+            self._start_ppp(now)
+        elif isinstance(event, l2tp.StopCcnReceived):
+            self._fail("StopCCN")
+        elif isinstance(event, l2tp.CdnReceived):
+            self._fail("CDN")
+        elif isinstance(event, l2tp.ControlSilent | l2tp.ControlAcknowledgedOnly):
+            self._fail(f"no answer to {event.message}")
+        elif isinstance(event, l2tp.TunnelAuthenticationFailed):
+            self._fail("L2TP tunnel authentication")
+        elif isinstance(event, l2tp.Closed):
+            if self.state is DialState.CLOSING_L2TP:
+                self._clean = self._clean and event.clean
+                self._close_next(now)
+            else:
+                self._fail("the tunnel closed")
+
+    def _start_ppp(self, now: float) -> None:
+        self.state = DialState.PPP
+        link = self._config.link
+        rtt = self._ike.transmission.rtt
+        link = replace(link, retransmission=self._patience(link.retransmission), rtt=rtt)
+        self._link = PppLink(link, self._random, self._trace)
+        self._link.start(now)
+
+    def _on_ppp(self, event: ppp.LinkEvent, now: float) -> None:
+        if isinstance(event, ppp.IpcpOpened):
+            self._start_echo(event, now)
+        elif isinstance(event, ppp.EchoReplied):
+            if self._echo is not None:
+                self._echo.link_alive = True
+        elif isinstance(event, ppp.AuthFailed):
+            self._fail("PPP authentication")
+        elif isinstance(event, ppp.CredentialsMissing):
+            self._fail("user name and password needed")
+        elif isinstance(event, ppp.IpcpFailed):
+            self._fail(f"IPCP: {event.reason}")
+        elif isinstance(event, ppp.LinkSilent):
+            self._fail(f"PPP silent: {event.step}")
+        elif isinstance(event, ppp.LinkTerminated):
+            if self.state is DialState.CLOSING_PPP:
+                self._close_next(now)
+            else:
+                self._fail("PPP terminated")
+
+    def _fail(self, reason: str) -> None:
+        if self.state in (DialState.IKE, DialState.L2TP, DialState.PPP, DialState.ECHO):
+            self._events.append(Failed(self.state, reason))
+            self.state = DialState.FAILED
+
+    # -- the echo through the tunnel ----------------------------------------------------------
+
+    def _start_echo(self, event: ppp.IpcpOpened, now: float) -> None:
+        if self.state is not DialState.PPP or self._link is None:
+            return
+        self.state = DialState.ECHO
+        identifier = int.from_bytes(self._random(2), "big")
+        # A peer that keeps its address to itself can still be asked for the first DNS server's.
+        target = event.peer_address or (event.dns[0] if event.dns else ipaddress.IPv4Address("0.0.0.0"))
+
+        def packet(sequence: int) -> bytes:
+            message = build_icmp_echo(IcmpEcho(False, identifier, sequence, ECHO_DATA))
+            return build_ipv4(Ipv4Packet(event.local_address, target, ICMP, message))
+
+        self._echo = _Echo(packet, identifier)
+        self._link.send_echo(now)
+        self._next_echo(self._echo, now)
+
+    def _next_echo(self, echo: _Echo, now: float) -> None:
+        if self._link is None:
+            return
+        if len(echo.sent) >= self._config.echo_attempts:
+            echo.due = None
+            self._events.append(TunnelEchoSilent())
+            if echo.link_alive:
+                # The gateway filters ICMP, but its LCP answers through the same tunnel.
+                self._connected()
+            else:
+                self._fail("no echo through the tunnel")
+            return
+        sequence = len(echo.sent) + 1
+        echo.sent[sequence] = now
+        echo.due = now + self._config.echo_interval
+        self._link.send_ip(echo.packet(sequence))
+        self._note(now, "icmp", f"echo request {sequence} through the tunnel", 0, Direction.OUT)
+
+    def _on_ip(self, packet: bytes, now: float) -> None:
+        echo = self._echo
+        if echo is None or echo.due is None:
+            return
+        try:
+            received = parse_ipv4(packet)
+            answer = parse_icmp_echo(received.payload) if received.protocol == ICMP else None
+        except WireError:
+            return
+        if answer is None or not answer.reply or answer.identifier != echo.identifier:
+            return
+        sent_at = echo.sent.get(answer.sequence)
+        if sent_at is None:
+            return
+        echo.due = None
+        self._note(now, "icmp", f"echo reply {answer.sequence} through the tunnel", len(packet))
+        self._events.append(TunnelEchoReplied(now - sent_at))
+        self._connected()
+
+    def _connected(self) -> None:
+        self.state = DialState.CONNECTED
+        self._events.append(Connected())
+
+    # -- closing ------------------------------------------------------------------------------
+
+    def _close_next(self, now: float) -> None:
+        """The layer above is closed, or has taken too long: go on with the next one down."""
+        self._close_by = None
+        if self.state is DialState.CLOSING_PPP and self._tunnel is not None:
+            self.state = DialState.CLOSING_L2TP
+            self._close_by = now + self._config.close_wait
+            self._tunnel.close(now)
+            return
+        self.state = DialState.CLOSED
+        self._ike.close(now)
+        self._outgoing.extend(self._ike.datagrams_to_send(now))
+        self._events.append(DialClosed(self._clean))
+
+    def _note(
+        self,
+        now: float,
+        layer: str,
+        summary: str,
+        size: int,
+        direction: Direction = Direction.IN,
+        trigger: str | None = None,
+    ) -> None:
+        self._trace(TraceEvent(now, direction, layer, summary, size, trigger=trigger))
