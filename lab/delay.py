@@ -29,6 +29,7 @@ _IFF_NO_PI = 0x1000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_TIMERSLACK = 29
 _FRAME = 65535
+_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv.pop(1)); from lab.delay import main; main(sys.argv[1:])"
 _SPIN = 150e-6
 """Seconds before a frame is due in which the relay no longer sleeps: a wake-up may come that late."""
 _READY_TIMEOUT = 10.0
@@ -109,8 +110,7 @@ class DelayLink:
                 [
                     sys.executable,
                     "-c",
-                    "import sys; sys.path.insert(0, sys.argv.pop(1)); from lab.delay import main; "
-                    "main(sys.argv[1:])",
+                    _BOOTSTRAP,
                     str(Path(__file__).resolve().parent.parent),
                     str(left.path),
                     left_name,

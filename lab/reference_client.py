@@ -18,6 +18,7 @@ from lab.strongswan import (
     BIND_MOUNTS,
     MODULES,
     START_CHARON,
+    START_XL2TPD,
     STOP_CHARON,
     STOP_XL2TPD,
     STRONGSWAN_CONF,
@@ -67,6 +68,13 @@ connect-delay 0
 ipcp-accept-local
 ipcp-accept-remote
 """
+_CHARON_READY = """
+for i in $(seq 200); do ipsec status >/dev/null 2>&1 && exit 0; sleep 0.05; done
+"""
+_CALL = """
+for i in $(seq 200); do test -p /run/xl2tpd/control -a -s /run/xl2tpd.pid && break; sleep 0.02; done
+echo 'c vpn' >/run/xl2tpd/control
+"""
 _WAIT_FOR_ADDRESS = """
 for i in $(seq {rounds}); do
   ip -4 -o addr show dev ppp0 2>/dev/null | grep -q 'inet ' && {{ ip -4 -o addr show dev ppp0; exit 0; }}
@@ -108,7 +116,8 @@ class ReferenceClient:
             address = path.add_client_tap(_TAP)
             self.guest = guard.enter_context(Guest("refclient", path.nodes[0], _TAP, modules=MODULES))
             self.guest.run(
-                f"ip link set eth0 up\nip addr add {address}/24 dev eth0\nip route add default via {CLIENT_ROUTER}"
+                f"ip link set eth0 up; ip addr add {address}/24 dev eth0\n"
+                f"ip route add default via {CLIENT_ROUTER}"
             )
             guard.pop_all()
 
@@ -152,19 +161,12 @@ class ReferenceClient:
         self.hang_up()
         self._configure(psk, account, target, ike, esp)
         begin = time.monotonic()
-        self.guest.run(
-            f"{START_CHARON}\nfor i in $(seq 200); do ipsec status >/dev/null 2>&1 && exit 0; sleep 0.05; done"
-        )
+        self.guest.run(START_CHARON + _CHARON_READY)
         up = self.guest.run("ipsec up l2tp", timeout=timeout, check=False)
         if up.returncode != 0 or "established successfully" not in up.stdout:
             raise LabError(f"the reference client got no IPsec:\n{up.stdout}")
         ike_done = time.monotonic()
-        # With -D in the background the shell knows the daemon's pid at once, also without its pid file.
-        self.guest.run(
-            "xl2tpd -D -c /run/lab/xl2tpd.conf -p /run/xl2tpd.pid -C /run/xl2tpd/control >/var/log/xl2tpd.log 2>&1 &\n"
-            "for i in $(seq 200); do test -p /run/xl2tpd/control -a -s /run/xl2tpd.pid && break; sleep 0.02; done\n"
-            "echo 'c vpn' >/run/xl2tpd/control"
-        )
+        self.guest.run(START_XL2TPD + _CALL)
         shown = self.guest.run(
             _WAIT_FOR_ADDRESS.format(rounds=int(timeout / 0.05)), timeout=timeout + 30, check=False
         )

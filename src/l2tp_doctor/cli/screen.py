@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
-from l2tp_doctor.diagnosis import Diagnosis
+from l2tp_doctor.diagnosis import Diagnosis, explain
 from l2tp_doctor.probes.interface import Measurement
 from l2tp_doctor.report.drawing import glyphs_for
 from l2tp_doctor.report.live import LiveLadder, PlainProgress, Progress
@@ -48,7 +48,10 @@ class Screen:
     ) -> None:
         """Prints the report; the ladder too unless the reader has just seen it grow."""
         glyphs = glyphs_for(self._out.encoding)
-        report = TextReport(measurement, diagnosis, self._words, glyphs, self._out.width, ports)
+        explanation = explain(measurement.observations) if why else None
+        report = TextReport(
+            measurement, diagnosis, self._words, glyphs, self._out.width, ports, explanation=explanation
+        )
         if verbose:
             self._print(Text())
             self._print(Text(self._words("section.packets"), "bold"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ ENCODINGS = ("utf-8", "cp932", "utf-16le")
 Say = Callable[[str, dict[str, object]], None]
 """Takes a text key and its values: what was done to a secret, without its content."""
 
-# Longest first: a UTF-32 mark begins with a UTF-16 one.
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8", "UTF-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16 LE"),
@@ -91,6 +92,8 @@ def encode_psk(text: str, encoding: str, say: Say) -> Secret:
 
 
 def _from_environment(name: str, environment: MutableMapping[str, str]) -> str:
+    if not _VARIABLE.fullmatch(name):
+        raise UsageProblemError("secret.env_name")  # without repeating it: it may be the secret itself
     value = environment.pop(name, None)  # children of ours shall not inherit it
     if value is None:
         raise UsageProblemError("secret.env_missing", name=name)

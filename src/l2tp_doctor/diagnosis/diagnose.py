@@ -154,7 +154,10 @@ def _rank(scores: Sequence[Scored]) -> tuple[tuple[RankedCause, ...], float]:
 def _supporting(reasons: Sequence[Reason]) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(
-            identifier for reason in reasons if reason.direction == "for" for identifier in reason.observations
+            identifier
+            for reason in reasons
+            if reason.direction == "for"
+            for identifier in reason.observations
         )
     )
 

@@ -10,9 +10,7 @@ from typing import Any
 from l2tp_doctor.knowledge.files import load_mapping, names
 from l2tp_doctor.knowledge.localized import LocalizedText
 
-_FIELDS = frozenset(
-    {"title", "explanation", "windows_error", "seed", "next_steps", "fixes", "references"}
-)
+_FIELDS = frozenset({"title", "explanation", "windows_error", "seed", "next_steps", "fixes", "references"})
 
 
 @dataclass(frozen=True, slots=True)

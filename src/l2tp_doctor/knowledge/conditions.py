@@ -23,9 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-OPERATORS = frozenset(
-    {"equals", "in", "contains", "empty", "at_least", "at_most", "measured", "among"}
-)
+OPERATORS = frozenset({"equals", "in", "contains", "empty", "at_least", "at_most", "measured", "among"})
 """``in``: one of a list.  ``contains``: text found in the value or in one of its items, whatever the case.
 ``empty``: a tuple or text has no content.  ``measured``: there is a value at all.  ``among``: the value is
 one of the items of another observation."""

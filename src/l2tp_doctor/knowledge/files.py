@@ -24,7 +24,9 @@ def _strict_loader() -> type[yaml.SafeLoader] | type[yaml.CSafeLoader]:
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
             keys = [key.value for key, _ in node.value]
             if len(set(keys)) != len(keys):
-                raise ValueError(f"{node.start_mark.name}: a key is repeated near line {node.start_mark.line}")
+                raise ValueError(
+                    f"{node.start_mark.name}: a key is repeated near line {node.start_mark.line}"
+                )
             mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
             return mapping
 

@@ -8,7 +8,7 @@ maps cause ids to::
       - {when: …, ratio: 200, because: {ja: …, en: …}}
     excluded_by:                # hard contradictions
       - {when: …, because: {…}}
-    warns:                      # a dial that works, or fails for another reason, and still this is worth saying
+    warns:                      # worth saying although the dial works, or fails for another reason
       - {when: …, because: {…}}
     separates:                  # what would tell it from a neighbour
       - {from: other-cause, experiment: id, text: {…}}

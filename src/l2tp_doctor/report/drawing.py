@@ -35,19 +35,20 @@ class Glyphs:
     arrow: str = "→"
     times: str = "×"
     star: str = "★"
+    dot: str = "·"
     spinner: str = "dots"
 
 
 UNICODE = Glyphs()
 ASCII = Glyphs(
-    "|", "-", ">", "<", "X", "v", ".", "*", "!", "#", ".", "->", "x", "*", "line"
+    "|", "-", ">", "<", "X", "v", ".", "*", "!", "#", ".", "->", "x", "*", "-", "line"
 )  # fmt: skip
 
 
 def glyphs_for(encoding: str | None) -> Glyphs:
     """Returns the characters that a terminal of this encoding can show."""
     try:
-        "│─▶◀✗✓┄•▲█░→×★".encode(encoding or "ascii")
+        "│─▶◀✗✓┄•▲█░→×★·".encode(encoding or "ascii")
     except (LookupError, UnicodeEncodeError):
         return ASCII
     return UNICODE
@@ -56,6 +57,8 @@ def glyphs_for(encoding: str | None) -> Glyphs:
 def milliseconds(seconds: float) -> str:
     """Returns a time for people: ``0.4 ms``, ``12 ms``, ``1.53 s``."""
     value = seconds * 1000
+    if value < 0.05:
+        return "0 ms"
     if value >= 9999.5:
         return f"{seconds:.1f} s"
     if value >= 999.5:
@@ -142,7 +145,7 @@ class Pen:
     def _message(self, row: Row, *, waiting: bool) -> Text:
         style = self._style(row)
         tail = self._tail(row, waiting=waiting)
-        count = f" {self.glyphs.times}{row.times}" if row.times > 1 else ""
+        count = f" ({self.glyphs.times}{row.times})" if row.times > 1 else ""
         room = self._inner - cell_len(count) - cell_len(tail) - 8
         label = f" {self._fit(row.text, room)}"
         body = Text()

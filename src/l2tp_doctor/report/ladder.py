@@ -61,7 +61,8 @@ class Row:
 
 # "retransmission 2 of Main Mode 5", "retransmitting SCCRQ", "SCCRQ (retransmission 1)" …
 _AGAIN = re.compile(
-    r"^\s*retransmi\w*\s*\d*\s*(?:of|:)?\s*(?P<name>.*)$|[\s,]*\(?\bretransmi\w*[^)]*\)?$", re.IGNORECASE
+    r"^\s*retransmi\w*\s*\d*\s*(?:of|:)?\s*(?P<name>.*)$|[\s,]*\(?\b(?:retransmi|repeti)\w*[^)]*\)?$",
+    re.IGNORECASE,
 )
 _TEARDOWN = re.compile(r"\b(Delete|DELETE|StopCCN|CDN|Terminate-\w+|Terminate)\b")
 _ACKNOWLEDGEMENT = re.compile(r"\bZLB\b", re.IGNORECASE)
@@ -72,6 +73,7 @@ _REFUSAL = re.compile(
 _DUPLICATES = frozenset({"duplicate", "retransmission"})
 _FLOAT_NOTE = re.compile(r"NAT-T.*(?:moving|moved|float)", re.IGNORECASE)
 _ENCRYPTED_SUFFIX = " (encrypted)"
+_PROTOCOLS = {"l2tp": "L2TP", "lcp": "LCP", "ipcp": "IPCP", "ipv6cp": "IPV6CP", "ccp": "CCP"}
 _IKE_LAYERS = frozenset({"isakmp", "nat-t"})
 _SEARCHED_BACK = 12  # rows; a repetition further back is worth a row of its own
 
@@ -101,7 +103,7 @@ class Ladder:
 
     def add(self, event: TraceEvent) -> None:
         """Adds one event as a row, or counts it on the row that it repeats."""
-        text = printable(event.summary.replace(_ENCRYPTED_SUFFIX, "").strip())
+        text = _name(event)
         if event.direction is Direction.NOTE:
             self._add_note(event, text)
             return
@@ -132,6 +134,8 @@ class Ladder:
             if row is not None:
                 row.times += 1
             return
+        if event.layer == "lcp" and text.startswith("phase "):
+            return  # the messages show it
         self.rows.append(Row(Kind.NOTE, event.at, layer=event.layer, text=text))
 
     def _recent(self) -> Iterable[Row]:
@@ -217,7 +221,9 @@ class Ladder:
             row for row in messages[-4:] if row.direction is Direction.IN and _REFUSAL.search(row.text)
         ]
         if refusals:
-            refusals[-1].broken = Break.REFUSED
+            # A hang-up (Terminate-Request, StopCCN) that follows a refusal is only its consequence.
+            said = [row for row in refusals if not _TEARDOWN.search(row.text)]
+            (said or refusals)[-1].broken = Break.REFUSED
             return
         unanswered = [row for row in messages if row.direction is Direction.OUT and row.times > 1]
         if last.direction is Direction.OUT:
@@ -225,6 +231,15 @@ class Ladder:
         elif unanswered and last.times > 1:
             # The gateway repeats its message because it never took our next one.
             unanswered[-1].broken = Break.NO_ANSWER
+
+
+def _name(event: TraceEvent) -> str:
+    """Returns a message's name: shorter than the trace's, with its protocol."""
+    text = printable(event.summary.replace(_ENCRYPTED_SUFFIX, "").replace("VENDOR_ID", "VID").strip())
+    protocol = _PROTOCOLS.get(event.layer)
+    if event.direction is Direction.NOTE or protocol is None or protocol in text.upper():
+        return text
+    return f"{protocol} {text}"
 
 
 def _short(text: str) -> str:

@@ -75,8 +75,8 @@ class Experiments:
         lines = []
         for name, result in self.done.items():
             if name not in self.running:
-                line = Text(f"   {self.glyphs.check} ", "green").append(self.label(name))
-                lines.append(line.append(f"  {result}", "dim") if result else line)
+                said = result or f"{self.label(name)}: {self.words('experiments.done')}"
+                lines.append(Text(f"   {self.glyphs.check} ", "cyan").append(said))
         return lines
 
     def lines(self) -> list[RenderableType]:

@@ -25,8 +25,8 @@ def sentence(observation: Observation, words: Words) -> str:
         return words(f"{key}.{'true' if value else 'false'}")
     if key not in words:
         return f"{observation.name} = {value_text(value, words)}"
-    duration = milliseconds(value) if isinstance(value, (int, float)) else ""
-    return words(key, value=value_text(value, words), ms=duration)
+    number = value if isinstance(value, (int, float)) else 0.0
+    return words(key, value=value_text(value, words), ms=milliseconds(number), percent=f"{number:.0%}")
 
 
 def not_measured(observations: tuple[Observation, ...]) -> list[Observation]:

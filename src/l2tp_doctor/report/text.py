@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.text import Text
 
-from l2tp_doctor.diagnosis import Diagnosis
+from l2tp_doctor.diagnosis import Diagnosis, Explanation
 from l2tp_doctor.diagnosis.verdict import RankedCause
 from l2tp_doctor.observations import Observation
 from l2tp_doctor.probes.interface import Measurement
@@ -30,10 +31,10 @@ _CIRCLED = "①②③④⑤⑥⑦⑧⑨"
 def percent(probability: float) -> str:
     """Returns a probability for people, never a false 0 % or 100 %."""
     if probability > 0.99:
-        return "> 99 %"
+        return ">99%"
     if probability < 0.01:
-        return "< 1 %"
-    return f"{probability * 100:.0f} %"
+        return "<1%"
+    return f"{probability * 100:.0f}%"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class TextReport:
         width: of the terminal, in cells.
         ports: gateway ports by lane, ``udp500`` and ``udp4500``.
         lookup: what is known about a cause.
+        explanation: the reckoning behind the diagnosis, for ``--why``.
     """
 
     measurement: Measurement
@@ -57,6 +59,7 @@ class TextReport:
     width: int
     ports: dict[str, int]
     lookup: CauseLookup = known_cause
+    explanation: Explanation | None = None
 
     # -- the ladder ---------------------------------------------------------------------------
 
@@ -94,17 +97,23 @@ class TextReport:
         known = self.lookup(cause.id)
         headline = self.words("verdict.faulty", title=self.words.pick(known.title))
         yield from self._headline(self.glyphs.cross, headline, "bold red")
-        facts = [cause.id, self.words("paragraph.sure", percent=percent(cause.probability))]
-        error = self.diagnosis.windows_error
-        if error is not None:
-            facts.insert(0, self.words("verdict.windows_error", code=error.code, name=error.name))
-        facts.append(f"{self.measurement.elapsed:.1f} s")
-        yield from (Text("  ").append(line, "dim") for line in wrap(" · ".join(facts), self._room(2)))
+        yield from (Text("  ").append(line, "dim") for line in self._packed(self._facts(cause)))
         yield Text()
         proof = [self.words.pick(reason.text) for reason in cause.proof if reason.direction == "for"]
         yield from self._labelled("paragraph.proof", [self.words.sentences(proof[:_PROOF_SENTENCES])])
         steps = [self.words.pick(step) for step in known.next_steps[:_NEXT_STEPS]]
         yield from self._labelled("paragraph.next", self._numbered(steps), "bold")
+
+    def _facts(self, cause: RankedCause) -> list[str]:
+        error = self.diagnosis.windows_error
+        facts = [
+            self.words("paragraph.sure", percent=percent(cause.probability)),
+            f"{self.measurement.elapsed:.1f} s",
+            cause.id,
+        ]
+        if error is not None:
+            facts.insert(0, self.words("verdict.windows_error", code=error.code, name=error.name))
+        return facts
 
     def _undetermined(self) -> Iterator[Text]:
         yield from self._headline("?", self.words("verdict.undetermined"), "bold yellow")
@@ -180,6 +189,16 @@ class TextReport:
                 return self.words(key)
         return item.name
 
+    def experiments(self) -> list[Text]:
+        """Returns what each differential experiment showed."""
+        lines = []
+        for item in self.measurement.observations:
+            if item.name.startswith("experiment.") and item.value is not None:
+                first, *more = wrap(sentence(item, self.words), self._room(4))
+                lines.append(Text(f"  {self.glyphs.bullet} {first}"))
+                lines += [Text(f"    {line}") for line in more]
+        return [self._title("experiments.title"), *lines] if lines else []
+
     def why(self) -> list[Text]:
         """Returns every observation, those the first cause rests on marked."""
         used = set(self.diagnosis.causes[0].evidence) if self.diagnosis.causes else set()
@@ -197,12 +216,35 @@ class TextReport:
             lines.append(Text(" " * indent + detail, "dim"))
         return lines
 
+    def reckoning(self) -> list[Text]:
+        """Returns how each cause came by its probability: odds, multiplied by what each row says."""
+        if self.explanation is None or not self.explanation.rows:
+            return []
+        lines = [self._title("section.reckoning"), Text(f"  {self.words('reckoning.how')}", "dim")]
+        for row in self.explanation.rows:
+            share = self.words("reckoning.excluded") if row.excluded else percent(row.probability)
+            lines.append(Text(f"  {share:>6}  ", "bold").append(row.cause, "bold"))
+            lines.append(
+                Text(f"  {self._ratio(row.prior_log_odds):>10}  ").append(
+                    self.words("reckoning.prior"), "dim"
+                )
+            )
+            for reason in row.reasons:
+                first, *more = wrap(self.words.pick(reason.text), self._room(14))
+                ratio = "" if row.excluded else self._ratio(reason.log_odds)
+                lines.append(Text(f"  {ratio:>10}  {first}"))
+                lines += [Text(" " * 14 + item) for item in more]
+        return lines
+
+    def _ratio(self, log_odds: float) -> str:
+        return f"{self.glyphs.times}{math.exp(min(log_odds, 20.0)):.3g}"
+
     def full(self, *, with_ladder: bool, with_why: bool) -> list[Text]:
         """Returns the whole report, its parts separated by empty lines."""
-        parts = [self.ladder()] if with_ladder else []
+        parts = [self.ladder(), self.experiments()] if with_ladder else []
         parts += [self.paragraph(), self.others(), self.warnings(), self.not_measured()]
         if with_why:
-            parts.append(self.why())
+            parts += [self.why(), self.reckoning()]
         lines: list[Text] = []
         for part in parts:
             if part:
@@ -216,6 +258,17 @@ class TextReport:
 
     def _title(self, key: str) -> Text:
         return Text(self.words(key), "bold")
+
+    def _packed(self, facts: list[str]) -> list[str]:
+        """Returns the facts on as few lines as they fit, none of them broken."""
+        lines = [facts[0]]
+        for fact in facts[1:]:
+            longer = f"{lines[-1]} {self.glyphs.dot} {fact}"
+            if cell_len(longer) <= self._room(2):
+                lines[-1] = longer
+            else:
+                lines.append(fact)
+        return lines
 
     def _headline(self, mark: str, text: str, style: str) -> Iterator[Text]:
         first, *more = wrap(text, self._room(2))

@@ -52,6 +52,8 @@ class Path:
     sent: dict[str, list[bytes]] = field(default_factory=lambda: {"lac": [], "lns": []})
     events: dict[str, list[L2tpEvent]] = field(default_factory=lambda: {"lac": [], "lns": []})
     event_times: dict[str, list[float]] = field(default_factory=lambda: {"lac": [], "lns": []})
+    on_event: Callable[[], None] = lambda: None
+    """What the owner of the LAC does before its datagrams are taken."""
     _wire: list[tuple[float, int, str, bytes]] = field(default_factory=list)
 
     def end(self, name: str) -> L2tpTunnel:
@@ -63,6 +65,7 @@ class Path:
             while (event := engine.next_event()) is not None:
                 self.events[name].append(event)
                 self.event_times[name].append(self.now)
+            self.on_event()
             for datagram in engine.datagrams_to_send(self.now):
                 self.sent[name].append(datagram)
                 for delay in self.script(name, len(self.sent[name]) - 1):

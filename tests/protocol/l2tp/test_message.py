@@ -181,9 +181,8 @@ def test_code_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"host_name": ""}, {"tunnel_id": 0}, {"tunnel_id": 65536}, {"receive_window": 0}]
+    ("name", "tunnel_id", "window"), [("", 1, 8), ("h", 0, 8), ("h", 65536, 8), ("h", 1, 0)]
 )
-def test_config_refuses_nonsense(wrong: dict[str, object]) -> None:
-    values: dict[str, object] = {"role": Role.LAC, "host_name": "h", **wrong}
+def test_config_refuses_nonsense(name: str, tunnel_id: int, window: int) -> None:
     with pytest.raises(ValueError):
-        TunnelConfig(**values)  # type: ignore[arg-type]  # a table of wrong keyword values
+        TunnelConfig(Role.LAC, name, tunnel_id=tunnel_id, receive_window=window)

@@ -9,7 +9,7 @@ from l2tp_doctor.protocol import crypto
 from l2tp_doctor.protocol.crypto import CryptoError
 from l2tp_doctor.protocol.ikev1 import events
 from l2tp_doctor.protocol.ikev1 import keys as derivation
-from l2tp_doctor.protocol.ikev1.endpoint import first_of
+from l2tp_doctor.protocol.ikev1.endpoint import MessageRefusedError, first_of
 from l2tp_doctor.protocol.ikev1.keys import Phase1Keys, Phase1Secrets
 from l2tp_doctor.protocol.ikev1.policy import Credentials, Phase1Transform
 from l2tp_doctor.protocol.ikev1.sa import payload_body
@@ -36,12 +36,29 @@ def certificate_identity(credentials: Credentials) -> Identification:
     """Returns the ID payload of a certificate's owner: its subject (RFC 2407 §4.6.2.10).
 
     Raises:
-        CryptoError: the certificate cannot be read.
+        OwnCredentialsError: the certificate cannot be read.
     """
     # Certificate code is only loaded where certificates are used.
     from l2tp_doctor.protocol.certificates import identity_of
 
-    return Identification(IdentificationType.DER_ASN1_DN, 0, 0, identity_of(credentials.certificates[0]))
+    try:
+        subject = identity_of(credentials.certificates[0])
+    except CryptoError as error:
+        raise OwnCredentialsError(str(error)) from error
+    return Identification(IdentificationType.DER_ASN1_DN, 0, 0, subject)
+
+
+class OwnCredentialsError(MessageRefusedError):
+    """Our own certificate or private key cannot be used; the peer has done nothing wrong."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("no-credentials", detail)
+
+
+def holds_proof(payloads: Sequence[Payload], *, identity: bool = True) -> bool:
+    """Whether a decrypted message has what an authentication needs: ID (if so asked) and HASH or SIG."""
+    kinds = {type(payload) for payload in payloads}
+    return bool(kinds & {HashPayload, Signature}) and (Identification in kinds or not identity)
 
 
 class Authenticator:
@@ -81,7 +98,10 @@ class Authenticator:
             return [identity, HashPayload(value)]
         if self._credentials.private_key is None:
             raise ValueError("no private key")
-        signature = crypto.rsa_sign(self._credentials.private_key.reveal(), value)
+        try:
+            signature = crypto.rsa_sign(self._credentials.private_key.reveal(), value)
+        except CryptoError as error:
+            raise OwnCredentialsError(str(error)) from error
         certificates: list[Payload] = [
             Certificate(CertificateEncoding.X509_SIGNATURE, der) for der in self._credentials.certificates
         ]

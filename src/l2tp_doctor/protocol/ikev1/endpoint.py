@@ -147,6 +147,14 @@ class IkeEndpoint:
             for fragment in fragment_message(message, fragment_id, self._fragment_size)
         ]
 
+    def _in_pieces(self, datagram: Datagram) -> list[Datagram]:
+        """Returns the datagram, or the fragments of the message in it when that is too long."""
+        marked = datagram.channel is Channel.NAT_T
+        message = unwrap_isakmp(datagram.data) if marked else datagram.data
+        if len(message) <= self._fragment_size:
+            return [datagram]
+        return self._fragments(datagram.channel, message)
+
     def _send(
         self,
         now: float,

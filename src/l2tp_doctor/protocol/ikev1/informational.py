@@ -12,6 +12,10 @@ FIRST_STATUS_TYPE = 16384
 """RFC 2408 §3.14.1: smaller notify types are errors."""
 
 
+MAX_TEXT = 256
+"""Characters of a gateway's explanation that are kept; it is the peer's and may be 64 KiB."""
+
+
 def is_error(notify_type: int) -> bool:
     """Whether a notify type reports an error."""
     return notify_type < FIRST_STATUS_TYPE
@@ -23,7 +27,7 @@ def notify_text(notify: Notify) -> str:
         text = notify.data.decode("utf-8").strip("\x00")
     except UnicodeDecodeError:
         return ""
-    return text if text.isprintable() else ""
+    return text[:MAX_TEXT] if text.isprintable() else ""
 
 
 def read(

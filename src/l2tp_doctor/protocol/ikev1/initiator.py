@@ -14,7 +14,7 @@ from l2tp_doctor.protocol import nat_t
 from l2tp_doctor.protocol.crypto import CryptoError
 from l2tp_doctor.protocol.engine import Channel, Datagram, RandomSource, TraceSink, discard_trace
 from l2tp_doctor.protocol.ikev1 import events, informational
-from l2tp_doctor.protocol.ikev1.authentication import Authenticator
+from l2tp_doctor.protocol.ikev1.authentication import Authenticator, OwnCredentialsError, holds_proof
 from l2tp_doctor.protocol.ikev1.endpoint import (
     DUPLICATE_INTERVAL,
     ClearCopySink,
@@ -91,7 +91,6 @@ class Ikev1Initiator(IkeEndpoint):
         self._authenticator: Authenticator | None = None
         self._quick: QuickMode | None = None
         self._step: Step | None = None
-        self._request_message = b""
         self._flight: list[Datagram] = []
         self._flight_at = 0.0
         self._error_at: float | None = None
@@ -189,6 +188,10 @@ class Ikev1Initiator(IkeEndpoint):
         step = self._step
         try:
             self.state = handler(self, received, now)
+        except OwnCredentialsError as error:
+            self._remark(now, "our certificate or key cannot be used", {"detail": error.detail})
+            self._emit(events.CredentialNeeded("certificate"))
+            self.state = State.STOPPED
         except CryptoError as error:
             self._fail(step, "bad-key-exchange")
             raise MessageRefusedError("bad-key-exchange", str(error)) from error
@@ -216,22 +219,18 @@ class Ikev1Initiator(IkeEndpoint):
 
     # -- requests and answers -----------------------------------------------------------------
 
-    def _request(self, now: float, step: Step, datagram: Datagram, message: bytes) -> None:
+    def _request(self, now: float, step: Step, datagram: Datagram) -> None:
         self._step = step
-        self._request_message = message
-        self._flight = [datagram]
+        # Nothing answers Aggressive Mode 3, so it goes along with what follows it until that is answered.
+        self._flight.append(datagram)
         self._flight_at = now
         self._error_at = None
         self.transmission.begin(now)
 
     def _resend(self, now: float) -> None:
-        if (
-            self._phase1.peer_fragments
-            and len(self._flight) == 1
-            and len(self._request_message) > self._policy.fragment_size
-        ):
+        if self._phase1.peer_fragments:
             # Windows fragments a message "the next time it is retransmitted" (MS-IKEE 3.2.7), not before.
-            self._flight = self._fragments(self.channel, self._request_message)
+            self._flight = [piece for whole in self._flight for piece in self._in_pieces(whole)]
         self._outgoing.extend(self._flight)
         self._flight_at = now
         name = self._step.value if self._step is not None else ""
@@ -239,6 +238,8 @@ class Ikev1Initiator(IkeEndpoint):
 
     def _answered(self, raw: bytes, now: float) -> None:
         self._accepted.append(raw)
+        # Not even a peer that repeats itself needs again what it has answered.
+        self._flight = []
         rtt = self.transmission.answered(now)
         self._error_at = None
         if self._step is not None:
@@ -248,6 +249,7 @@ class Ikev1Initiator(IkeEndpoint):
     def _on_give_up(self, _received: Received | None, _now: float) -> State:
         tries = self.transmission.transmissions
         self.transmission.cancel()
+        self._flight = []
         self._error_at = None
         if self._step is not None:
             self._emit(events.GaveUp(self._step, tries))
@@ -263,13 +265,18 @@ class Ikev1Initiator(IkeEndpoint):
     ) -> None:
         message = encode_message(header, payloads)
         datagram = self._send(now, self.channel, message, label, payloads)
-        self._request(now, step, datagram, message)
+        self._request(now, step, datagram)
 
     def _vendor_ids(self) -> list[Payload]:
         return [VendorId(data) for data in self._policy.vendor_ids]
 
     def _on_start(self, _received: Received | None, now: float) -> State:
         if self._policy.aggressive:
+            missing = self._phase1.credential_missing()
+            # With a pre-shared key message 1 holds nothing of it; a certificate's subject is in it already.
+            if missing == "certificate" and self._policy.identity is None:
+                self._emit(events.CredentialNeeded(missing))
+                return State.STOPPED
             return self._send_aggressive_1(now)
         payloads = [self._phase1.offer, *self._vendor_ids()]
         self._send_clear(now, "Main Mode 1", Step.MAIN_1, self._main_header(), payloads)
@@ -323,16 +330,16 @@ class Ikev1Initiator(IkeEndpoint):
         payloads = authenticator.initiator_proof(self._phase1.identity())
         message, clear = sa.seal_phase1(ExchangeType.IDENTITY_PROTECTION, payloads)
         datagram = self._send(now, self.channel, message, "Main Mode 5", payloads, clear)
-        self._request(now, Step.MAIN_5, datagram, message)
+        self._request(now, Step.MAIN_5, datagram)
 
     def _on_main_6(self, received: Received | None, now: float) -> State:
         raw, message, datagram = needed(received)
         sa, authenticator = self._keys()
-        try:
-            opened = sa.open_phase1(message)
-        except WireError as error:
+        opened = self._open(sa.open_phase1, message)
+        if not holds_proof(opened.payloads):
             self._emit(events.Undecryptable(self._step))
-            raise MessageRefusedError("undecryptable", str(error)) from error
+            raise MessageRefusedError("undecryptable", "neither ID nor HASH inside")
+        sa.accept_phase1(message)
         self._received(now, "Main Mode 6", message, raw, datagram, opened)
         self._answered(raw, now)
         for event in authenticator.verify_responder(opened.payloads):
@@ -412,10 +419,10 @@ class Ikev1Initiator(IkeEndpoint):
         )
         quick.begin_pfs(self._policy.suites, self._random)
         self._quick = quick
-        payloads = quick.message_1(self._policy.suites, self._paths)
+        payloads = quick.message_1(self._policy.suites, self._paths, separate=self._policy.separate_proposals)
         message, clear = sa.seal_with_hash_1(ExchangeType.QUICK, message_id, payloads)
         datagram = self._send(now, self.channel, message, "Quick Mode 1", payloads, clear)
-        self._request(now, Step.QUICK_1, datagram, message)
+        self._request(now, Step.QUICK_1, datagram)
         return State.QUICK_1_SENT
 
     def _on_quick_2(self, received: Received | None, now: float) -> State:
@@ -497,6 +504,7 @@ class Ikev1Initiator(IkeEndpoint):
     def _after_delete(self, payloads: tuple[Payload, ...]) -> State:
         if any(isinstance(p, Delete) and p.protocol == ProtocolId.ISAKMP for p in payloads):
             self.transmission.cancel()
+            self._flight = []
             self._deleted_by_peer = True
             return State.STOPPED
         return self.state
@@ -517,6 +525,7 @@ class Ikev1Initiator(IkeEndpoint):
 
     def _on_close(self, _received: Received | None, now: float) -> State:
         self.transmission.cancel()
+        self._flight = []
         # Without an answer to message 5 too: its receiver may hold an SA although message 6 was lost.
         if self._sa is not None and not self._deleted_by_peer:
             if self._quick is not None and self.state in (State.READY, State.QUICK_1_SENT):
@@ -530,7 +539,7 @@ class Ikev1Initiator(IkeEndpoint):
         return State.CLOSED
 
 
-UNUSABLE_ANSWERS = frozenset({"transform-not-offered", "more-than-one-choice", "hash"})
+UNUSABLE_ANSWERS = frozenset({"transform-not-offered", "more-than-one-choice", "hash", "reserved-spi"})
 """Refusals that are told to the owner too: an answer came, and nothing can be done with it."""
 
 Handler = Callable[[Ikev1Initiator, Received | None, float], State]

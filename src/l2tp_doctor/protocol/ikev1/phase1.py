@@ -196,8 +196,9 @@ class Phase1:
         )  # fmt: skip
 
     def credential_missing(self) -> str | None:
-        """Returns ``psk`` or ``certificate`` when message 5 cannot be made."""
-        return self._credentials.kind_missing_for(self.transform.authentication)
+        """Returns ``psk`` or ``certificate`` when that is needed (for message 5, or Aggressive 1) and absent."""
+        transform = self._selected or self._policy.transforms[0]
+        return self._credentials.kind_missing_for(transform.authentication)
 
     def keys(self, secrets: Phase1Secrets) -> tuple[IsakmpSa, Authenticator]:
         """Derives the keys."""
@@ -209,7 +210,9 @@ class Phase1:
         """Our ID payload: the policy's, else our address as Windows does, else the certificate's subject."""
         if self._policy.identity is not None:
             return self._policy.identity
-        if self._policy.transforms[0].authentication == AuthenticationMethod.PRE_SHARED_KEY:
+        # Aggressive Mode sends the identity before anything has been selected.
+        transform = self._selected or self._policy.transforms[0]
+        if transform.authentication == AuthenticationMethod.PRE_SHARED_KEY:
             # Behind NAT this is the private address; Windows does not know the other one either.
             return address_identity(self._paths.local)
         return certificate_identity(self._credentials)

@@ -105,7 +105,7 @@ class Phase2Suite:
     lifetime_seconds: int = 3600
     lifetime_kilobytes: int | None = 250000
 
-    def encode(self, mode: int) -> Transform:
+    def encode(self, number: int, mode: int) -> Transform:
         """Returns it as a transform payload for the encapsulation ``mode``."""
         attributes = [Attribute.tv(IpsecAttribute.ENCAPSULATION_MODE, mode)]
         if self.integrity is not None:
@@ -123,7 +123,7 @@ class Phase2Suite:
                 Attribute.tv(IpsecAttribute.LIFE_TYPE, LifeType.KILOBYTES),
                 Attribute.tlv(IpsecAttribute.LIFE_DURATION, self.lifetime_kilobytes.to_bytes(4, "big")),
             ]
-        return Transform(1, self.encryption, tuple(attributes))
+        return Transform(number, self.encryption, tuple(attributes))
 
     @property
     def suite(self) -> EspSuite:
@@ -149,14 +149,23 @@ def decode_phase2(transform: Transform) -> tuple[Phase2Suite, int | None] | None
     return suite, transform.get(IpsecAttribute.ENCAPSULATION_MODE)
 
 
-def phase2_offer(suites: Sequence[Phase2Suite], spi: bytes, mode: int) -> SecurityAssociation:
-    """Returns the SA payload of Quick Mode message 1: one proposal a suite, as Windows sends them."""
-    return SecurityAssociation(
-        tuple(
-            Proposal(number, ProtocolId.ESP, spi, (suite.encode(mode),))
-            for number, suite in enumerate(suites, start=1)
+def phase2_offer(
+    suites: Sequence[Phase2Suite], spi: bytes, mode: int, *, separate: bool = True
+) -> SecurityAssociation:
+    """Returns the SA payload of Quick Mode message 1.
+
+    Windows makes each suite a proposal of its own (``separate``); others list them as
+    transforms of one proposal.
+    """
+    if separate:
+        return SecurityAssociation(
+            tuple(
+                Proposal(number, ProtocolId.ESP, spi, (suite.encode(1, mode),))
+                for number, suite in enumerate(suites, start=1)
+            )
         )
-    )
+    transforms = tuple(suite.encode(number, mode) for number, suite in enumerate(suites, start=1))
+    return SecurityAssociation((Proposal(1, ProtocolId.ESP, spi, transforms),))
 
 
 TRANSPORT_MODES = frozenset(
@@ -225,9 +234,10 @@ class InitiatorPolicy:
         first_channel: where message 1 goes; NAT_T dials wholly on UDP 4500.
         aggressive: Aggressive Mode instead of Main Mode.
         quick_message_id: Windows numbers its first Quick Mode 1; ``None`` takes a random one.
-        request_certificate: ask for the peer's certificate in message 5 (and 3).
         fragment_size: bytes of an IKE fragment's message, once one is needed.
-        offer_nat_oa: send NAT-OA in Quick Mode behind NAT (RFC 3947 §5.2).
+        identity: our ID payload; ``None`` takes our address, or the certificate's subject.
+        retransmission: when unanswered messages are sent again.
+        silence_after: seconds without an answer that are worth a ``Silence`` event.
     """
 
     transforms: tuple[Phase1Transform, ...]
@@ -238,12 +248,12 @@ class InitiatorPolicy:
     first_channel: Channel = Channel.IKE
     aggressive: bool = False
     quick_message_id: int | None = 1
+    separate_proposals: bool = True
     fragment_size: int = 1280
     identity: Identification | None = None
     retransmission: RetransmissionPolicy = field(default_factory=RetransmissionPolicy)
     silence_after: float = 1.0
     stop_after_message_4: bool = False
-    """For experiments that only ask how far a Main Mode gets without any key."""
 
 
 @dataclass(frozen=True, slots=True)

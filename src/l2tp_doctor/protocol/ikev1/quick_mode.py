@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -105,11 +106,13 @@ class QuickMode:
         if suites and suites[0].group is not None:
             self.diffie_hellman = crypto.generate(suites[0].group, random)
 
-    def message_1(self, suites: Sequence[Phase2Suite], paths: PathAddresses) -> list[Payload]:
+    def message_1(
+        self, suites: Sequence[Phase2Suite], paths: PathAddresses, *, separate: bool = True
+    ) -> list[Payload]:
         """SA, Ni, [KE], IDci, IDcr, [NAT-OAi, NAT-OAr]; HASH(1) is put in front by the SA."""
         spi = self.our_spi.to_bytes(4, "big")
         payloads: list[Payload] = [
-            phase2_offer(suites, spi, self.traversal.mode),
+            phase2_offer(suites, spi, self.traversal.mode, separate=separate),
             Nonce(self.our_nonce),
         ]
         if self.diffie_hellman is not None:
@@ -130,14 +133,14 @@ class QuickMode:
         """
         authenticator = require(opened.payloads, HashPayload, "HASH(2)")
         expected = derivation.quick_hash_2(self.sa.keys, self.message_id, self.our_nonce, opened.after_hash)
-        if authenticator.data != expected:
+        if not hmac.compare_digest(authenticator.data, expected):
             raise MessageRefusedError("hash")
         proposal, transform = _single_choice(require(opened.payloads, SecurityAssociation, "SA"))
-        decoded = decode_phase2(transform)
-        offered = {(suite.encryption, suite.key_bits, suite.integrity): suite for suite in suites}
-        chosen = decoded and offered.get((decoded[0].encryption, decoded[0].key_bits, decoded[0].integrity))
-        if not chosen or len(proposal.spi) != 4:
+        chosen = _offered(proposal, transform, suites)
+        if chosen is None:
             raise MessageRefusedError("transform-not-offered", describe_transform(transform, ProtocolId.ESP))
+        if not _usable_spi(proposal.spi):
+            raise MessageRefusedError("reserved-spi", proposal.spi.hex())
         self.suite = chosen
         self.peer_spi = proposal.spi
         self.peer_nonce = require(opened.payloads, Nonce, "Nr").data
@@ -175,7 +178,10 @@ class QuickMode:
         choice = _choose(offer, suites)
         if choice is None or (require_pfs and public is None):
             return None
-        proposal, transform, suite = choice
+        proposal, transform, suite, mode = choice
+        # On UDP 4500 too an initiator that found no NAT asks for plain ESP.
+        draft = mode == EncapsulationMode.UDP_TRANSPORT_DRAFT
+        self.traversal = NatTraversal(mode != EncapsulationMode.TRANSPORT, draft)
         self.suite = suite
         self.peer_spi = proposal.spi
         if public is not None and suite.group is not None:
@@ -197,7 +203,7 @@ class QuickMode:
         """Whether HASH(3) is right."""
         authenticator = first_of(opened.payloads, HashPayload)
         expected = derivation.quick_hash_3(self.sa.keys, self.message_id, self.peer_nonce, self.our_nonce)
-        return authenticator is not None and authenticator.data == expected
+        return authenticator is not None and hmac.compare_digest(authenticator.data, expected)
 
     # -- both ---------------------------------------------------------------------------------
 
@@ -247,12 +253,25 @@ def _single_choice(answer: SecurityAssociation) -> tuple[Proposal, Transform]:
     return answer.proposals[0], answer.proposals[0].transforms[0]
 
 
+def _usable_spi(spi: bytes) -> bool:
+    return len(spi) == 4 and int.from_bytes(spi, "big") >= FIRST_SPI
+
+
+def _offered(proposal: Proposal, transform: Transform, suites: Sequence[Phase2Suite]) -> Phase2Suite | None:
+    """Returns which of our offers the peer's choice is; tunnel mode and AH are never among them."""
+    decoded = decode_phase2(transform)
+    if decoded is None or proposal.protocol != ProtocolId.ESP or decoded[1] not in TRANSPORT_MODES:
+        return None
+    offered = {(suite.encryption, suite.key_bits, suite.integrity): suite for suite in suites}
+    return offered.get((decoded[0].encryption, decoded[0].key_bits, decoded[0].integrity))
+
+
 def _choose(
     offer: SecurityAssociation, suites: Sequence[Phase2Suite]
-) -> tuple[Proposal, Transform, Phase2Suite] | None:
+) -> tuple[Proposal, Transform, Phase2Suite, int | None] | None:
     acceptable = {(suite.encryption, suite.key_bits, suite.integrity) for suite in suites}
     for proposal in offer.proposals:
-        if proposal.protocol != ProtocolId.ESP or len(proposal.spi) != 4:
+        if proposal.protocol != ProtocolId.ESP or not _usable_spi(proposal.spi):
             continue
         for transform in proposal.transforms:
             decoded = decode_phase2(transform)
@@ -260,5 +279,5 @@ def _choose(
                 continue
             suite, mode = decoded
             if mode in TRANSPORT_MODES and (suite.encryption, suite.key_bits, suite.integrity) in acceptable:
-                return proposal, transform, suite
+                return proposal, transform, suite, mode
     return None

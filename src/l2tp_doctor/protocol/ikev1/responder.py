@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from typing import TypeVar
 
 from l2tp_doctor.protocol import crypto, nat_t
 from l2tp_doctor.protocol.crypto import CryptoError, DiffieHellman
 from l2tp_doctor.protocol.engine import Channel, Datagram, RandomSource, TraceSink, discard_trace
 from l2tp_doctor.protocol.ikev1 import events, informational
-from l2tp_doctor.protocol.ikev1.authentication import Authenticator, certificate_identity
+from l2tp_doctor.protocol.ikev1.authentication import Authenticator, certificate_identity, holds_proof
 from l2tp_doctor.protocol.ikev1.endpoint import (
     ClearCopySink,
     IkeEndpoint,
@@ -34,7 +35,7 @@ from l2tp_doctor.protocol.ikev1.policy import (
     decode_phase1,
 )
 from l2tp_doctor.protocol.ikev1.quick_mode import NatTraversal, QuickMode, random_spi
-from l2tp_doctor.protocol.ikev1.sa import IsakmpSa, payload_body
+from l2tp_doctor.protocol.ikev1.sa import IsakmpSa, Opened, payload_body
 from l2tp_doctor.protocol.ikev1.transmission import Due, Transmission
 from l2tp_doctor.protocol.isakmp.constants import (
     AuthenticationMethod,
@@ -72,6 +73,9 @@ _DRAFTS = frozenset(entry.value for entry in (NAT_T_DRAFT_02, NAT_T_DRAFT_02_NEW
 # Quick Modes one initiator may keep half-open: a peer that only sends first messages must not
 # fill our memory.
 MAX_QUICK_MODES = 8
+
+
+Opening = TypeVar("Opening")
 
 
 class State(enum.Enum):
@@ -125,9 +129,9 @@ class Ikev1Responder(IkeEndpoint):
         self._nat_found = False
         self._authenticator: Authenticator | None = None
         self._quick_modes: dict[int, QuickMode] = {}
-        self._answers: dict[bytes, Datagram] = {}
+        self._answers: dict[bytes, list[Datagram]] = {}
         self.transmission = Transmission(policy.retransmission)
-        self._unconfirmed: Datagram | None = None
+        self._unconfirmed: list[Datagram] = []
         self._initiator_identity: Identification | None = None
 
     # -- the six calls (receive, datagrams_to_send and next_event are the endpoint's) ---------
@@ -142,10 +146,10 @@ class Ikev1Responder(IkeEndpoint):
     def handle_timer(self, now: float) -> None:
         """Sends the unconfirmed last message again, or gives up on it."""
         due = self.transmission.due(now)
-        if due is Due.RESEND and self._unconfirmed is not None:
-            self._outgoing.append(self._unconfirmed)
+        if due is Due.RESEND:
+            self._outgoing.extend(self._unconfirmed)
         elif due is Due.GIVE_UP:
-            self._unconfirmed = None
+            self._unconfirmed = []
 
     def close(self, now: float) -> None:
         """Deletes the ESP SAs and the ISAKMP SA."""
@@ -154,13 +158,20 @@ class Ikev1Responder(IkeEndpoint):
                 self._send_informational(now, "Delete ESP", [informational.delete_esp(quick.our_spi)])
             gone = informational.delete_isakmp(self.cookie, self._own_cookie)
             self._send_informational(now, "Delete ISAKMP", [gone])
-        self.state = State.CLOSED
+        self.state = self._forget()
         self._emit(events.Closed())
+
+    def _forget(self) -> State:
+        """Neither timers nor repeated questions make a closed responder send anything."""
+        self.transmission.cancel()
+        self._unconfirmed = []
+        self._answers = {}
+        return State.CLOSED
 
     def confirm_quick_mode(self, now: float) -> None:
         """ESP under the new SA arrived, which proves that the initiator got message 2."""
         self.transmission.answered(now)
-        self._unconfirmed = None
+        self._unconfirmed = []
 
     # -- dispatch -----------------------------------------------------------------------------
 
@@ -186,22 +197,21 @@ class Ikev1Responder(IkeEndpoint):
     def _duplicate(self, raw: bytes, header: Header, now: float) -> None:
         del header
         self._drop(now, len(raw), "duplicate")
-        answer = self._answers.get(raw)
-        if answer is not None:
-            self._outgoing.append(answer)
+        self._outgoing.extend(self._answers.get(raw, ()))
 
     def _answer(self, now: float, received: Received, label: str, message: bytes,
-                payloads: list[Payload], clear: bytes | None = None) -> Datagram:  # fmt: skip
+                payloads: list[Payload], clear: bytes | None = None) -> list[Datagram]:  # fmt: skip
         self.channel = received.datagram.channel
-        datagram = self._send(now, self.channel, message, label, payloads, clear)
-        if clear is not None and self._peer_fragments and len(message) > self._policy.fragment_size:
-            self._outgoing.pop()
-            self._outgoing.extend(self._fragments(self.channel, message))
+        answer = [self._send(now, self.channel, message, label, payloads, clear)]
+        if clear is not None and self._peer_fragments:
+            # Repetitions are cut as well: a path that loses big datagrams loses each of them.
+            answer = self._in_pieces(self._outgoing.pop())
+            self._outgoing.extend(answer)
         self._accepted.append(received.raw)
         # _accepted is bounded; answers to what it has forgotten are not needed any more.
         self._answers = {key: value for key, value in self._answers.items() if key in self._accepted}
-        self._answers[received.raw] = datagram
-        return datagram
+        self._answers[received.raw] = answer
+        return answer
 
     # -- Main Mode ----------------------------------------------------------------------------
 
@@ -339,12 +349,7 @@ class Ikev1Responder(IkeEndpoint):
 
     def _on_main_5(self, received: Received, now: float) -> State:
         sa, authenticator = self._keys()
-        try:
-            opened = sa.open_phase1(received.message)
-        except WireError as error:
-            self._complain(received, now, NotifyType.PAYLOAD_MALFORMED)
-            self._emit(events.Undecryptable(Step.MAIN_5))
-            raise MessageRefusedError("undecryptable", str(error)) from error
+        opened = self._open_proof(received, now, Step.MAIN_5)
         self._received(now, "Main Mode 5", received.message, received.raw, received.datagram, opened)
         if not self._verified(opened.payloads, received, now):
             return State.REFUSED
@@ -353,6 +358,28 @@ class Ikev1Responder(IkeEndpoint):
         self._answer(now, received, "Main Mode 6", message, payloads, clear)
         self._emit(events.MainModeEstablished())
         return State.ESTABLISHED
+
+    def _open_proof(self, received: Received, now: float, step: Step) -> Opened:
+        sa, _ = self._keys()
+        try:
+            opened = sa.open_phase1(received.message)
+            if not holds_proof(opened.payloads, identity=step is Step.MAIN_5):
+                raise WireError(28, "encrypted body", "neither HASH nor SIG inside")
+        except WireError as error:
+            self._complain(received, now, NotifyType.PAYLOAD_MALFORMED)
+            raise self._undecryptable(error, step) from error
+        sa.accept_phase1(received.message)
+        return opened
+
+    def _open(self, opener: Callable[[Message], Opening], message: Message) -> Opening:
+        try:
+            return opener(message)
+        except WireError as error:
+            raise self._undecryptable(error, None) from error
+
+    def _undecryptable(self, error: WireError, step: Step | None) -> MessageRefusedError:
+        self._emit(events.Undecryptable(step))
+        return MessageRefusedError("undecryptable", str(error))
 
     def _identity(self) -> Identification:
         if self._policy.identity is not None:
@@ -413,13 +440,7 @@ class Ikev1Responder(IkeEndpoint):
         return State.AGGRESSIVE_2_SENT
 
     def _on_aggressive_3(self, received: Received, now: float) -> State:
-        sa, _ = self._keys()
-        try:
-            opened = sa.open_phase1(received.message)
-        except WireError as error:
-            self._complain(received, now, NotifyType.PAYLOAD_MALFORMED)
-            self._emit(events.Undecryptable(Step.AGGRESSIVE_3))
-            raise MessageRefusedError("undecryptable", str(error)) from error
+        opened = self._open_proof(received, now, Step.AGGRESSIVE_3)
         self._received(now, "Aggressive Mode 3", received.message, received.raw, received.datagram, opened)
         identity: list[Payload] = [self._initiator_identity] if self._initiator_identity else []
         if not self._verified((*identity, *opened.payloads), received, now):
@@ -442,7 +463,7 @@ class Ikev1Responder(IkeEndpoint):
         sa, _ = self._keys()
         if len(self._quick_modes) >= MAX_QUICK_MODES:
             raise MessageRefusedError("limit", "too many Quick Modes")
-        opened = sa.open_quick(received.message)
+        opened = self._open(sa.open_quick, received.message)
         quick = QuickMode(
             sa,
             received.message.header.message_id,
@@ -475,7 +496,7 @@ class Ikev1Responder(IkeEndpoint):
 
     def _on_quick_3(self, received: Received, now: float, quick: QuickMode) -> State:
         sa, _ = self._keys()
-        opened = sa.open_quick(received.message)
+        opened = self._open(sa.open_quick, received.message)
         if not quick.verify_message_3(opened):
             raise MessageRefusedError("hash")
         sa.accept_quick(received.message)
@@ -496,7 +517,7 @@ class Ikev1Responder(IkeEndpoint):
 
     def _on_informational_encrypted(self, received: Received, now: float) -> State:
         sa, _ = self._keys()
-        opened, authentic = sa.open_informational(received.message)
+        opened, authentic = self._open(sa.open_informational, received.message)
         self._received(now, "Informational", received.message, received.raw, received.datagram, opened)
         for event in informational.read(opened.payloads, encrypted=True, authentic=authentic, after=None):
             self._emit(event)
@@ -506,7 +527,7 @@ class Ikev1Responder(IkeEndpoint):
             if isinstance(payload, Notify) and payload.notify_type == NotifyType.R_U_THERE:
                 self._answer_dpd(payload, now)
             if isinstance(payload, Delete) and payload.protocol == ProtocolId.ISAKMP:
-                return State.CLOSED
+                return self._forget()
         return self.state
 
     def _answer_dpd(self, question: Notify, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -60,6 +61,9 @@ class Opened:
 
 
 def _open_plaintext(first: int, plaintext: bytes) -> Opened:
+    if first == PayloadType.NONE:
+        # Nothing inside would be looked at, so any bytes at all would count as decrypted.
+        raise WireError(16, "next payload", "an encrypted message without payloads")
     end = chain_end(first, plaintext)
     payloads = decode_payloads(first, plaintext[:end])
     start = 0
@@ -112,14 +116,19 @@ class IsakmpSa:
         self._phase1_iv = ciphertext[-self.cipher.block_size :]
 
     def open_phase1(self, message: Message) -> Opened:
-        """Decrypts a phase 1 message; the IV chain moves on only when that succeeded.
+        """Decrypts a phase 1 message.
+
+        The IV chain is moved by :meth:`accept_phase1` once the caller has seen a proof inside:
+        chance alone makes a readable chain of payloads out of some forged messages.
 
         Raises:
             WireError: the keys do not fit, or the content is malformed.
         """
-        opened = self._decrypt(self._phase1_iv, message)
+        return self._decrypt(self._phase1_iv, message)
+
+    def accept_phase1(self, message: Message) -> None:
+        """Moves the phase 1 IV chain behind that message."""
         self._advance_phase1(message.body)
-        return opened
 
     def _decrypt(self, iv: bytes, message: Message) -> Opened:
         try:
@@ -205,7 +214,8 @@ class IsakmpSa:
         """Whether the message starts with the right HASH(1)."""
         if not opened.payloads or not isinstance(opened.payloads[0], HashPayload):
             return False
-        return opened.payloads[0].data == derivation.quick_hash_1(self.keys, message_id, opened.after_hash)
+        expected = derivation.quick_hash_1(self.keys, message_id, opened.after_hash)
+        return hmac.compare_digest(opened.payloads[0].data, expected)
 
     def clear_copy(self, message: Message, opened: Opened) -> bytes:
         """Returns the received message as if it had never been encrypted (for ``--pcap-decrypted``)."""

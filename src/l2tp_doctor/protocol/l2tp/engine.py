@@ -29,6 +29,7 @@ from l2tp_doctor.protocol.l2tp.events import (
     TunnelEstablished,
 )
 from l2tp_doctor.protocol.l2tp.message import (
+    SESSION_MESSAGES,
     ControlFrame,
     ControlMessage,
     DataMessage,
@@ -43,20 +44,12 @@ from l2tp_doctor.protocol.l2tp.session import SessionInput, SessionState
 from l2tp_doctor.protocol.l2tp.tunnel import TunnelAction, TunnelInput, TunnelState, transition
 from l2tp_doctor.protocol.wire import WireError
 
-_SESSION_MESSAGES = frozenset(
-    {
-        MessageType.OCRQ,
-        MessageType.OCRP,
-        MessageType.OCCN,
-        MessageType.ICRQ,
-        MessageType.ICRP,
-        MessageType.ICCN,
-        MessageType.CDN,
-        MessageType.WEN,
-        MessageType.SLI,
-    }
-)
 _OVER = (TunnelState.CLOSING, TunnelState.CLOSED)
+
+ADMINISTRATIVE_REASONS = Refusal(3)
+"""CDN's result when the owner ends the call (what Windows sends: UNSOURCED)."""
+GENERAL_REQUEST = Refusal(1)
+"""StopCCN's result when the owner ends the tunnel (what Windows sends: UNSOURCED)."""
 
 
 class L2tpTunnel:
@@ -77,7 +70,8 @@ class L2tpTunnel:
         self._tunnel_id = config.tunnel_id or self._draw_id()
         self._peer_tunnel_id = 0
         self._own_challenge: bytes | None = None
-        self._stop_with = Refusal(1)
+        self._established: TunnelEstablished | None = None
+        self._stop_with = GENERAL_REQUEST
         self._reply_due: tuple[float, str] | None = None
         self._close_at: float | None = None
         self._last_heard: float | None = None
@@ -228,8 +222,8 @@ class L2tpTunnel:
         self,
         now: float,
         *,
-        call: Refusal = Refusal(3),  # noqa: B008 - frozen
-        tunnel: Refusal = Refusal(1),  # noqa: B008 - frozen
+        call: Refusal = ADMINISTRATIVE_REASONS,
+        tunnel: Refusal = GENERAL_REQUEST,
     ) -> None:
         """Ends the call with CDN and the tunnel with StopCCN, in one flight.
 
@@ -341,17 +335,18 @@ class L2tpTunnel:
             reason = f"{offending.name}: {offending.problem}"
             # > the Error Message SHOULD name the offending AVP (RFC 2661 §4.4.2, error 8, in short)
             refusal = Refusal(2, 8, offending.name)
-            if message.type in _SESSION_MESSAGES and message.type != MessageType.CDN:
-                self._call.violation(message, reason, refusal, now)
-                return
-            if message.type != MessageType.CDN:
+            # A CDN or StopCCN ends what would have to be ended anyway, and its result code is wanted.
+            if message.type not in SESSION_MESSAGES:
                 self._violation(message.name, reason, refusal, now)
+                return
+            if message.type != MessageType.CDN and self._state is TunnelState.ESTABLISHED:
+                self._call.violation(message, reason, refusal, now)
                 return
         self._dispatch(message, now)
 
     def _dispatch(self, message: ControlMessage, now: float) -> None:
         kind = message.type
-        if kind in _SESSION_MESSAGES:
+        if kind in SESSION_MESSAGES:
             self._happened(TunnelInput.SESSION_MESSAGE, now, message)
         elif kind == MessageType.STOPCCN:
             self._happened(TunnelInput.STOPCCN, now, message)
@@ -486,7 +481,8 @@ class L2tpTunnel:
 
     def _open(self, _message: ControlMessage | None, now: float) -> None:
         self.reply_came()
-        self._events.append(self._established)
+        if self._established is not None:
+            self._events.append(self._established)
         if self._config.role is Role.LAC:
             self._call.happened(SessionInput.TUNNEL_OPEN, now)
 
@@ -549,7 +545,7 @@ class L2tpTunnel:
             return
         self._reply_due = None
         self._events.append(ControlAcknowledgedOnly(name))
-        self._stop_with = Refusal(1)
+        self._stop_with = GENERAL_REQUEST
         self._happened(TunnelInput.REPLY_OVERDUE, now)
 
     def _hello_at(self) -> float | None:
@@ -575,14 +571,14 @@ class L2tpTunnel:
             avps = decode_avps(sent.body, self._config.tunnel_secret)
             kind = ControlMessage(0, 0, avps).type
             fields = describe.describe_avps(avps, kind)
-            line = describe.summary(kind, tunnels, self._sessions(kind in _SESSION_MESSAGES), fields)
+            line = describe.summary(kind, tunnels, self._sessions(kind in SESSION_MESSAGES), fields)
         if sent.repetition:
             line += f" (repetition {sent.repetition})"
         self._trace(TraceEvent(now, Direction.OUT, "l2tp", line, len(sent.data), fields))
 
     def _trace_received(self, message: ControlMessage, size: int, now: float) -> None:
         fields = describe.describe_avps(message.avps, message.type)
-        sessions = self._sessions(message.type in _SESSION_MESSAGES)
+        sessions = self._sessions(message.type in SESSION_MESSAGES)
         line = describe.summary(message.type, (self._tunnel_id, self._peer_tunnel_id), sessions, fields)
         self._trace(TraceEvent(now, Direction.IN, "l2tp", line, size, fields))
 

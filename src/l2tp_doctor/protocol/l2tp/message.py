@@ -45,6 +45,21 @@ class MessageType(enum.IntEnum):
     SLI = 16
 
 
+SESSION_MESSAGES = frozenset(
+    {
+        MessageType.OCRQ,
+        MessageType.OCRP,
+        MessageType.OCCN,
+        MessageType.ICRQ,
+        MessageType.ICRP,
+        MessageType.ICCN,
+        MessageType.CDN,
+        MessageType.WEN,
+        MessageType.SLI,
+    }
+)
+"""Messages that concern one call; all others concern the tunnel."""
+
 _NAMES = {MessageType.STOPCCN: "StopCCN", MessageType.HELLO: "Hello"}
 
 

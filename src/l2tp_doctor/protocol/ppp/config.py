@@ -27,6 +27,15 @@ AddressSource = IPv4Address | Callable[[], IPv4Address | None] | None
 """The client's address: fixed, from a pool, or ``None`` for a pool that is exhausted."""
 
 
+DEFAULT_GATEWAY_ADDRESS = IPv4Address("192.0.2.1")
+"""Documentation range (RFC 5737): nobody's real address."""
+
+
+PPP_RETRANSMISSION = RetransmissionPolicy(initial=0.4, maximum=1.0, give_up=8.0)
+"""Ten transmissions in eight seconds: with 20 % loss in each direction an exchange of a healthy gateway is
+called silent once in ten thousand times, where the general policy's five would do it once in a hundred."""
+
+
 class Role(enum.Enum):
     """Which side of the link we are."""
 
@@ -40,13 +49,13 @@ class GatewayConfig:
 
     authenticator: Authenticator
     name: str = "gateway"
-    local_address: IPv4Address = IPv4Address("192.0.2.1")
+    local_address: IPv4Address = DEFAULT_GATEWAY_ADDRESS
     address: AddressSource = None
     dns: tuple[IPv4Address, ...] = ()
     nbns: tuple[IPv4Address, ...] = ()
     forced_failure: ForcedFailure | None = None
     """Refuse everybody with this code and these words."""
-    pool_exhausted: Literal["reject-address", "reject-protocol", "terminate"] = "reject-address"
+    pool_exhausted: Literal["reject-address", "reject-protocol"] = "reject-address"
     """How a gateway without a free address behaves in IPCP."""
     refuse_ipcp: bool = False
     """Answer IPCP with Protocol-Reject, as a gateway without IPv4 does."""
@@ -97,7 +106,7 @@ class LinkConfig:
     ipv6: bool = True
     ccp_request: tuple[Option, ...] | None = None
     gateway: GatewayConfig | None = None
-    retransmission: RetransmissionPolicy = field(default_factory=RetransmissionPolicy)
+    retransmission: RetransmissionPolicy = PPP_RETRANSMISSION
     limits: NegotiationLimits = field(default_factory=NegotiationLimits)
     rtt: float | None = None
 

@@ -6,6 +6,7 @@ A subclass says which options it wants, judges the peer's, and learns from Nak a
 from __future__ import annotations
 
 import enum
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -71,6 +72,9 @@ MAX_REPEATED_ACKS = 3
 A repeated request means that our Ack was lost; the table alone would tear the layer down for it.  A peer
 that really started over keeps asking, and after this many the table has its way."""
 
+REMEMBERED_REQUESTS = 8
+"""The peer's latest Configure-Requests, by which a late duplicate is told from a new negotiation."""
+
 _ANSWERING_STATES = frozenset({State.REQ_SENT, State.ACK_RCVD, State.ACK_SENT, State.OPENED})
 _DEAF_STATES = frozenset({State.INITIAL, State.STARTING})
 
@@ -107,6 +111,8 @@ class ControlProtocol:
         self._sent_at: float | None = None
         self._verdict = Verdict(Code.CONFIGURE_ACK, ())
         self._incoming = ControlPacket(0, 0)
+        self._requests_seen: deque[ControlPacket] = deque(maxlen=REMEMBERED_REQUESTS)
+        self._verdict_repeated = False
         self._event = Event.UP
         self._handlers: dict[int, Callable[[ControlPacket, float], None]] = {
             Code.CONFIGURE_REQUEST: self._configure_request,
@@ -229,19 +235,26 @@ class ControlProtocol:
         self._take(packet, now, describe(options, self.table))
         if self._is_repetition(packet):
             self._repeated_acks += 1
-            self._send_verdict(now)
+            if packet == self._requests_seen[-1]:
+                self._incoming = packet
+                self._send_verdict(now)
             return
         self._incoming = packet
-        if self.state in _ANSWERING_STATES or self.state is State.STOPPED:
+        self._verdict_repeated = bool(self._requests_seen) and packet == self._requests_seen[-1]
+        answering = self.state in _ANSWERING_STATES or self.state is State.STOPPED
+        # A repeated request means that our answer was lost, not that negotiation fails to converge:
+        # it gets the same answer and does not count against Max-Failure.
+        if answering and not self._verdict_repeated:
+            self._requests_seen.append(packet)
             self._verdict = self._judge_all(options)
         accepted = self._verdict.code is Code.CONFIGURE_ACK
         self._fire(Event.RCR_PLUS if accepted else Event.RCR_MINUS, now)
 
     def _is_repetition(self, packet: ControlPacket) -> bool:
+        # The last request again: our Ack was lost.  An older one: a datagram that took a detour.
         return (
             self.state is State.OPENED
-            and packet == self._incoming
-            and self._verdict.code is Code.CONFIGURE_ACK
+            and packet in self._requests_seen
             and self._repeated_acks < MAX_REPEATED_ACKS
         )
 
@@ -413,7 +426,7 @@ class ControlProtocol:
         if verdict.code is Code.CONFIGURE_ACK:
             self.peer_options = verdict.options
             self._naks_sent = 0
-        elif verdict.code is Code.CONFIGURE_NAK:
+        elif verdict.code is Code.CONFIGURE_NAK and not self._verdict_repeated:
             self._naks_sent += 1
         packet = ControlPacket(verdict.code, self._incoming.identifier, encode_options(verdict.options))
         self._send(packet, now, describe(verdict.options, self.table))

@@ -209,7 +209,7 @@ class Lcp(ControlProtocol):
             self._magic = self._outlet.random(4)
         elif option.type == LcpOption.MRU:
             suggested = int.from_bytes(option.data, "big")
-            if MINIMUM_MRU <= suggested:
+            if suggested >= MINIMUM_MRU:
                 self._mru = suggested
         elif option.type == LcpOption.AUTHENTICATION:
             self._next_candidate(BY_OPTION_DATA.get(option.data), authentication_name(option.data))

@@ -48,9 +48,8 @@ class NetworkLayer:
             protocol.open(now)
             protocol.up(now)
         gateway = self._config.gateway
-        if gateway is not None and gateway.require_mppe:
-            self._open_ccp(now)
-        elif self._config.ccp_request is not None:
+        demands_mppe = gateway is not None and gateway.require_mppe
+        if demands_mppe or self._config.ccp_request is not None:
             self._open_ccp(now)
 
     def down(self, now: float) -> None:
@@ -80,11 +79,11 @@ class NetworkLayer:
         control = self._protocols.get(protocol)
         if control is None:
             return False
-        if control is self._ipcp:
+        if protocol == PppProtocol.IPCP:
             self._fail_ipcp("protocol-rejected")
         control.protocol_rejected(now)
         gateway = self._config.gateway
-        if control is self._ccp and gateway is not None and gateway.require_mppe:
+        if protocol == PppProtocol.CCP and gateway is not None and gateway.require_mppe:
             self._close_link(now, "MPPE required but not available")
         return True
 
@@ -139,11 +138,6 @@ class NetworkLayer:
         if isinstance(ipcp, IpcpClient) and (local == UNSPECIFIED or ipcp.address_refused):
             self._fail_ipcp("address-refused", "the peer acknowledged 0.0.0.0")
             ipcp.close(now)
-            return
-        gateway = self._config.gateway
-        if gateway is not None and ipcp.peer_address is None and gateway.pool_exhausted == "terminate":
-            self._fail_ipcp("address-refused", "no address left")
-            ipcp.close(now, "no address left")
             return
         self._report(events.IpcpOpened(local, ipcp.peer_address, ipcp.dns))
 

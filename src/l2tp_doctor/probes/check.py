@@ -1,0 +1,283 @@
+"""The measurement: a Windows-identical dial, and experiments the moment something stays silent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from l2tp_doctor.knowledge.profile import Profile
+from l2tp_doctor.network import icmp_errors, raw_esp
+from l2tp_doctor.network.capture import Endpoint
+from l2tp_doctor.network.resolve import resolve
+from l2tp_doctor.network.udp import family_of, local_address_towards
+from l2tp_doctor.probes import certificates, experiments, stages
+from l2tp_doctor.probes.dialing import Dialing
+from l2tp_doctor.probes.interface import CheckRequest, Listener, Measurement
+from l2tp_doctor.probes.run import Run
+from l2tp_doctor.protocol.dial import DialEvent
+from l2tp_doctor.protocol.ikev1 import events as ike
+from l2tp_doctor.protocol.ikev1.events import Step
+from l2tp_doctor.protocol.l2tp import events as l2tp
+
+RESOLVE_TIMEOUT = 8.0
+# A dial over a path that has shown loss is tried again before silence is believed.
+MAX_DIALS = 3
+
+# An answer that says no is no silence, and an answer that was awaited and never came is one.
+REFUSALS = (
+    "ike.notify.clear",
+    "ike.notify.encrypted",
+    "ike.main.undecryptable_reply",
+    "l2tp.stopccn",
+    "l2tp.cdn",
+)
+AWAITED = (
+    "ike.main.reply_2",
+    "ike.main.reply_4",
+    "ike.main.reply_6",
+    "ike.quick.reply_2",
+    "l2tp.sccrp",
+    "l2tp.icrp",
+    "ppp.lcp.opened",
+)
+
+Task = Callable[[], Awaitable[None]]
+
+
+async def measure(request: CheckRequest, profile: Profile, listener: Listener) -> Measurement:
+    """Dials a gateway and finds out all that separates the causes of its silence.
+
+    Cancelling the coroutine tears the dial down first and then returns what is known, with
+    ``interrupted`` set; cancelling it again gives up on the teardown.
+
+    Raises:
+        OSError: this machine cannot make the sockets it needs (a failure of ours, not of the VPN).
+    """
+    run = Run(request, profile, listener, asyncio.get_running_loop().time())
+    interrupted = False
+    check = _Check(run)
+    try:
+        async with asyncio.timeout(request.budget):
+            await check.run()
+    except TimeoutError:
+        pass  # the budget is hard: what is known by now is the result
+    except asyncio.CancelledError:
+        interrupted = True
+    await check.close()
+    run.conclude_silence()
+    check.conclude()
+    return Measurement(
+        host=request.host,
+        address=run.remote or None,
+        stage=stages.reached(run.log),
+        observations=tuple(run.log),
+        trace=tuple(run.trace),
+        packets=run.recorder.packets(),
+        elapsed=run.now,
+        interrupted=interrupted,
+    )
+
+
+class _Check:
+    """One measurement's course: the dial in front, experiments beside it."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._dialing: Dialing | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._native = False
+        self._forced = False
+        self._dials = 0
+
+    async def run(self) -> None:
+        if not await self._resolve() or not self._route():
+            return
+        self._capabilities()
+        while self._dials < MAX_DIALS:
+            connected = await self._dial()
+            await self._await_experiments()
+            if connected or not self._worth_another_dial():
+                return
+
+    # -- before the first packet --------------------------------------------------------------
+
+    async def _resolve(self) -> bool:
+        run = self._run
+        found = await resolve(run.request.host, run.request.family, RESOLVE_TIMEOUT)
+        run.observe("resolve.ok", bool(found.addresses), "resolve")
+        if not found.addresses:
+            run.observe("resolve.error", found.error, "resolve")
+            return False
+        run.observe("resolve.addresses", found.addresses, "resolve")
+        run.remote = found.addresses[0]
+        return True
+
+    def _route(self) -> bool:
+        run = self._run
+        try:
+            remote = Endpoint(run.remote, run.request.ike_port)
+            run.local = local_address_towards(remote, family_of(run.remote))
+        except OSError as error:
+            notice = icmp_errors.from_exception(error)
+            run.observe("route.error", notice.name if notice is not None else "other", "route")
+            return False
+        return True
+
+    def _capabilities(self) -> None:
+        run = self._run
+        run.observe("icmp_errors.available", icmp_errors.available(), "capabilities")
+        reason = raw_esp.unavailable_because()
+        run.observe("native_esp.available", None if reason else True, "capabilities", reason=reason)
+        wish = run.request.nat_t
+        self._native = not reason and wish != "forced"
+        # Without a raw socket native ESP would look blocked although nobody blocks it.
+        self._forced = wish == "forced" or (wish == "auto" and not self._native)
+
+    # -- the dial -----------------------------------------------------------------------------
+
+    async def _dial(self) -> bool:
+        run = self._run
+        self._dials += 1
+        if self._dialing is not None:
+            await self._dialing.close()
+        overridden = (run.request.ike_port, run.request.nat_t_port) != (500, 4500)
+        self._dialing = Dialing(
+            run,
+            "dial",
+            force_nat_t=self._forced,
+            native_esp=self._native,
+            windows_ports=run.profile.source_port == 500 and not overridden,
+            hook=self._on_event,
+        )
+        if not overridden:
+            run.observe("source.port_500", self._dialing.used_windows_ports, "dial")
+        self._dialing.start()
+        connected = await self._finished(self._dialing)
+        self._count(self._dialing)
+        return connected
+
+    async def _finished(self, dialing: Dialing) -> bool:
+        """Waits for the dial, but not longer than until a plain refusal has been explained."""
+        return await asyncio.shield(dialing.finished)
+
+    def _count(self, dialing: Dialing) -> None:
+        run, transmission = self._run, dialing.engine.initiator.transmission
+        run.observe("path.sent", transmission.sent, "dial")
+        run.observe("path.retransmissions", transmission.retransmissions, "dial")
+        if transmission.rtt is not None:
+            run.observe("path.rtt", round(transmission.rtt, 6), "dial")
+
+    def _worth_another_dial(self) -> bool:
+        """Only a silence that loss may explain is worth asking again."""
+        # Before a first answer an experiment has to show that the port answers at all.
+        first_message_lost = self._is("ike.main.reply_2", False) and (
+            self._is("experiment.main_500.reply", True) or self._is("experiment.small.reply", True)
+        )
+        return (self._run.lossy or first_message_lost) and self._ended_in_silence()
+
+    def _is(self, name: str, value: bool) -> bool:
+        latest = self._run.log.latest(name)
+        return latest is not None and latest.value is value
+
+    def _ended_in_silence(self) -> bool:
+        if any(self._run.log.latest(name) is not None for name in REFUSALS):
+            return False
+        return any(self._is(name, False) for name in AWAITED)
+
+    # -- experiments --------------------------------------------------------------------------
+
+    def _on_event(self, event: DialEvent) -> None:
+        if isinstance(event, ike.Silence):
+            self._on_silence(event.step)
+        elif isinstance(event, ike.NotifyReceived) and event.after in (Step.MAIN_1, Step.AGGRESSIVE_1):
+            self._on_refusal()
+        elif isinstance(event, ike.PeerCertificates):
+            certificates.judge(self._run, event)
+        elif isinstance(event, l2tp.ControlSilent | l2tp.ControlAcknowledgedOnly):
+            self._on_l2tp_silence()
+
+    def _on_silence(self, step: Step) -> None:
+        run = self._run
+        dialled_500 = self._dialing is not None and self._dialing.used_windows_ports
+        if step in (Step.MAIN_1, Step.AGGRESSIVE_1):
+            self._begin("ping", partial(experiments.ping, run))
+            self._begin("control-port", partial(experiments.control_port, run))
+            self._begin("source-port", partial(experiments.source_port, run, dialled_500))
+            self._begin("main-4500", partial(experiments.main_4500, run))
+            self._begin("ikev2", partial(experiments.ikev2, run))
+            self._begin("aggressive", partial(experiments.aggressive, run))
+            self._begin("small", partial(experiments.small, run))
+            self._begin("transforms", partial(experiments.transforms, run))
+        elif step is Step.MAIN_3:
+            self._begin("ping", partial(experiments.ping, run))
+            self._begin("source-port", partial(experiments.source_port, run, dialled_500))
+        elif step is Step.MAIN_5:
+            self._begin("main-4500", partial(experiments.main_4500, run))
+            self._begin("echo-500", partial(experiments.main_500_again, run))
+            self._begin("ping", partial(experiments.ping, run))
+            if run.request.certificate is not None:
+                self._begin("small", partial(experiments.small, run))
+                self._begin("padded", partial(experiments.padded, run))
+
+    def _on_refusal(self) -> None:
+        """Message 1 was refused in so many words: which offer would be taken, and is it IKEv2 that is spoken?"""
+        run = self._run
+        self._begin("transforms", partial(experiments.transforms, run))
+        self._begin("aggressive", partial(experiments.aggressive, run))
+        self._begin("ikev2", partial(experiments.ikev2, run))
+
+    def _on_l2tp_silence(self) -> None:
+        encapsulation = self._run.log.latest("esp.encapsulation")
+        if encapsulation is None:
+            return
+        in_udp = encapsulation.value == "udp"
+        reason = raw_esp.unavailable_because()
+        if in_udp and reason:
+            self._run.observe("experiment.esp_native.received", None, "esp-native", reason=reason)
+            return
+        if in_udp and not self._forced:
+            return  # behind a real NAT native ESP is not to be had
+        self._begin("encapsulation", partial(experiments.other_encapsulation, self._run, in_udp))
+
+    def _begin(self, name: str, experiment: Task) -> None:
+        """Starts an experiment once a run; a second dial does not repeat what has been asked."""
+        if name not in self._tasks:
+            self._tasks[name] = asyncio.ensure_future(_awaited(experiment))
+
+    async def _await_experiments(self) -> None:
+        while pending := [task for task in self._tasks.values() if not task.done()]:
+            await asyncio.wait(pending)
+        for task in self._tasks.values():
+            task.result()  # an experiment that failed is a failure of ours; it must not pass as silence
+
+    # -- the end ------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Ends what still runs and tears the dial down."""
+        for task in self._tasks.values():
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            if self._dialing is not None:
+                await self._dialing.close()
+
+    def conclude(self) -> None:
+        """Adds what only the whole run can say."""
+        run = self._run
+        if not run.remote:
+            return
+        signs = ("host.ping_reply", "host.control_port_alive", "udp500.reply", "udp4500.reply")
+        known = [item for name in signs if (item := run.log.latest(name)) is not None]
+        refused = run.log.latest("udp500.icmp")
+        from_host = run.log.latest("udp500.icmp_from")
+        by_host = refused is not None and from_host is not None and from_host.value == run.remote
+        if any(item.value is True for item in known) or by_host:
+            run.observe("host.alive", True, "conclusion")
+        elif known:
+            run.observe("host.alive", False, "conclusion")
+
+
+async def _awaited(experiment: Task) -> None:
+    await experiment()

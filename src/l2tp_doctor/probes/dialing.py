@@ -1,0 +1,139 @@
+"""One dial over real sockets, from message 1 to the clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from l2tp_doctor.network.driver import Driver
+from l2tp_doctor.network.path import GatewayPath
+from l2tp_doctor.probes import offers, translate
+from l2tp_doctor.probes.run import Run
+from l2tp_doctor.protocol.dial import (
+    Connected,
+    Dial,
+    DialClosed,
+    DialConfig,
+    DialEvent,
+    EspFirstReceived,
+    Failed,
+)
+from l2tp_doctor.protocol.engine import Channel, Datagram, TraceEvent, discard_trace
+from l2tp_doctor.protocol.ikev1.events import Step
+from l2tp_doctor.protocol.l2tp.events import TunnelEstablished
+
+WINDOWS_PORTS = (500, 4500)
+# How long the whole teardown may take: each layer has its own shorter limit.
+CLOSE_LIMIT = 2.0
+
+EventHook = Callable[[DialEvent], None]
+
+
+class Dialing:
+    """A dial that runs until it is connected, has failed, or is closed.
+
+    Args:
+        run: the measurement it belongs to.
+        source: names it in observations, e.g. ``dial``.
+        force_nat_t: send a NAT-D that cannot match.
+        native_esp: open a raw socket for ESP.
+        windows_ports: leave from UDP 500 and 4500 where they can be had.
+        primary: the dial whose events become observations and whose trace is shown;
+            others are experiments and only tell their hook.
+        hook: hears every event.
+
+    Raises:
+        OSError: a socket cannot be made.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        source: str,
+        *,
+        force_nat_t: bool,
+        native_esp: bool,
+        windows_ports: bool,
+        primary: bool = True,
+        hook: EventHook | None = None,
+    ) -> None:
+        self._run = run
+        self._primary = primary
+        self._hook = hook
+        self.finished: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        """Resolves to whether the dial connected."""
+        self._closed = asyncio.Event()
+        self.esp_received = False
+        self.tunnel_up = False
+        self.path: GatewayPath = run.open_path(
+            source,
+            on_datagram=self._arrived,
+            source_ports=WINDOWS_PORTS if windows_ports else (0, 0),
+            native_esp=native_esp,
+        )
+        request = run.request
+        config = DialConfig(
+            ike=offers.dial_policy(run.profile, request, force_nat_t=force_nat_t),
+            paths=run.path_addresses(self.path),
+            credentials=offers.credentials(request),
+            tunnel=offers.tunnel_config(run.profile),
+            link=offers.link_config(run.profile, request),
+        )
+        trace = run.note_trace if primary else discard_trace
+        self.engine = Dial(config, run.random, trace, run.recorder.clear_copy)
+        self._driver: Driver[DialEvent] = Driver(self.engine, self._send, self._on_event, run.started)
+
+    @property
+    def used_windows_ports(self) -> bool:
+        """Whether it left from UDP 500, as Windows' own dial does."""
+        return self.path.local_ports[0] == WINDOWS_PORTS[0]
+
+    @property
+    def awaiting(self) -> Step | None:
+        """The IKE step whose answer is awaited."""
+        return self.engine.initiator.awaiting
+
+    def start(self) -> None:
+        """Sends message 1."""
+        self._driver.start()
+
+    def _send(self, datagram: Datagram) -> None:
+        if datagram.channel is not Channel.ESP:
+            self._run.asked(datagram.channel)
+        self.path.send(datagram)
+
+    def _arrived(self, datagram: Datagram) -> None:
+        self._driver.receive(datagram)
+
+    def _on_event(self, event: DialEvent) -> None:
+        if isinstance(event, EspFirstReceived):
+            self.esp_received = True
+        elif isinstance(event, TunnelEstablished):
+            self.tunnel_up = True
+        if self._primary:
+            translate.observe(self._run, event)
+        if self._hook is not None:
+            self._hook(event)
+        if isinstance(event, Connected | Failed) and not self.finished.done():
+            self.finished.set_result(isinstance(event, Connected))
+        if isinstance(event, DialClosed):
+            self._closed.set()
+
+    async def close(self) -> None:
+        """Tears the dial down politely and closes its sockets; bounded in time."""
+        try:
+            self.engine.close(self._driver.now)
+            self._driver.pump()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), CLOSE_LIMIT)
+        finally:
+            self._driver.stop()
+            self.path.close()
+            if not self.finished.done():
+                self.finished.cancel()
+
+    def trace_note(self, event: TraceEvent) -> None:
+        """Adds a line of the caller's to the dial's trace."""
+        if self._primary:
+            self._run.note_trace(event)

@@ -1,0 +1,325 @@
+"""Differential experiments: one flow each, compared with the dial that stayed silent.
+
+A silence proves nothing alone.  Each function here asks one question whose answer
+separates two causes, and writes it down as an observation; none of them judges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from l2tp_doctor.network import liveness
+from l2tp_doctor.network.driver import Driver
+from l2tp_doctor.probes import offers
+from l2tp_doctor.probes.dialing import Dialing
+from l2tp_doctor.probes.run import Run
+from l2tp_doctor.protocol import crypto
+from l2tp_doctor.protocol.dial import DialEvent, EspFirstReceived, Failed
+from l2tp_doctor.protocol.engine import Channel, Datagram
+from l2tp_doctor.protocol.ikev1 import events as ike
+from l2tp_doctor.protocol.ikev1.events import IkeEvent, Step
+from l2tp_doctor.protocol.ikev1.initiator import Ikev1Initiator
+from l2tp_doctor.protocol.ikev1.policy import Credentials, InitiatorPolicy, Phase1Transform
+from l2tp_doctor.protocol.isakmp.constants import AuthenticationMethod, Group
+from l2tp_doctor.protocol.isakmp.ikev2 import decode_sa_init, encode_sa_init
+from l2tp_doctor.protocol.isakmp.message import decode_header
+from l2tp_doctor.protocol.l2tp.events import TunnelEstablished
+from l2tp_doctor.protocol.nat_t import unwrap_isakmp, wrap_isakmp
+from l2tp_doctor.protocol.wire import WireError
+
+Experiment = Callable[[Run], Awaitable[None]]
+
+# Gateways that never heard of a client count its half-open dials; a handful at once is no attack.
+IKEV2_TIMES = (0.0, 0.5, 0.6, 0.7)
+PADDED_SIZE = 1800
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How far a key-less phase 1 got.
+
+    ``reply`` is whether anything at all came back with our cookie; ``notify`` the first NOTIFY's name.
+    """
+
+    reply: bool = False
+    message_4: bool = False
+    notify: str = ""
+    selected: str = ""
+    retransmitted: bool = False
+
+
+async def phase1(run: Run, name: str, policy: InitiatorPolicy, *, source_port: int = 0) -> Outcome:
+    """Runs a phase 1 without a key and returns how far it got; bounded by the policy's patience."""
+    outcome = Outcome()
+    finished = asyncio.Event()
+
+    def on_event(event: IkeEvent) -> None:
+        if isinstance(event, ike.ReplyReceived):
+            outcome.reply = True
+            outcome.retransmitted = outcome.retransmitted or event.rtt is None
+            outcome.message_4 = outcome.message_4 or event.step in (Step.MAIN_3, Step.AGGRESSIVE_1)
+        elif isinstance(event, ike.NotifyReceived):
+            outcome.reply = True
+            outcome.notify = outcome.notify or event.name
+        elif isinstance(event, ike.TransformSelected):
+            outcome.selected = event.description
+        elif isinstance(event, ike.VersionRefused | ike.ExchangeFailed):
+            outcome.reply = True
+        if isinstance(event, ike.GaveUp) or outcome.message_4:
+            finished.set()
+
+    drivers: list[Driver[IkeEvent]] = []
+
+    def arrived(datagram: Datagram) -> None:
+        for driver in drivers:
+            driver.receive(datagram)
+
+    path = run.open_path(name, on_datagram=arrived, source_ports=(source_port, source_port))
+    try:
+        engine = Ikev1Initiator(policy, run.path_addresses(path), Credentials(), run.random)
+
+        def send(datagram: Datagram) -> None:
+            run.asked(datagram.channel)
+            path.send(datagram)
+
+        driver: Driver[IkeEvent] = Driver(engine, send, on_event, run.started)
+        drivers.append(driver)
+        driver.start()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(finished.wait(), policy.retransmission.give_up * 2 + 1)
+        driver.stop()
+    finally:
+        path.close()
+    if outcome.retransmitted:
+        run.lossy = True
+    return outcome
+
+
+def _dial_transforms(run: Run) -> tuple[Phase1Transform, ...]:
+    policy = offers.dial_policy(run.profile, run.request, force_nat_t=False)
+    return policy.transforms
+
+
+# -- the experiments --------------------------------------------------------------------------
+
+
+async def ping(run: Run) -> None:
+    """Is the address alive at all?  ICMP echo."""
+    with run.experiment("ping"):
+        try:
+            rtt = await liveness.ping(run.local, run.remote)
+        except liveness.PingUnavailableError as error:
+            run.observe("host.ping_reply", None, "ping", reason=str(error))
+            return
+        run.observe("host.ping_reply", rtt is not None, "ping")
+        if rtt is not None:
+            run.observe("host.ping_rtt", round(rtt, 6), "ping")
+
+
+async def control_port(run: Run) -> None:
+    """Is the address alive at all?  TCP ports and a closed UDP port."""
+    with run.experiment("control-port"):
+        port = await liveness.control_port(run.local, run.remote)
+        run.observe("host.control_port_alive", port is not None, "control-port")
+        if port is not None:
+            run.observe("host.control_port", port, "control-port")
+
+
+async def main_4500(run: Run) -> None:
+    """Does a fresh Main Mode straight to UDP 4500 get an answer?  Separates a blocked port from a refused key."""
+    with run.experiment("main-4500"):
+        policy = offers.experiment_policy(run.profile, _dial_transforms(run), Channel.NAT_T)
+        outcome = await phase1(run, "main-4500", policy)
+        run.observe("experiment.main_4500.reply", outcome.reply, "main-4500")
+        run.observe("experiment.main_4500.completes", outcome.message_4, "main-4500")
+
+
+async def main_500_again(run: Run) -> None:
+    """Does UDP 500 still answer, now that 4500 has fallen silent?"""
+    with run.experiment("echo-500"):
+        policy = offers.experiment_policy(run.profile, _dial_transforms(run))
+        outcome = await phase1(run, "echo-500", policy)
+        run.observe("experiment.echo_500.reply", outcome.reply, "echo-500")
+
+
+async def source_port(run: Run, dial_used_500: bool) -> None:
+    """Does the same first message get an answer from another source port?  Finds IPsec passthrough."""
+    with run.experiment("source-port"):
+        policy = offers.experiment_policy(run.profile, _dial_transforms(run))
+        outcome = await phase1(run, "source-port", policy)
+        run.observe("experiment.main_500.reply", outcome.reply, "source-port")
+        if dial_used_500:
+            run.observe("experiment.source_other.reply", outcome.reply, "source-port")
+
+
+async def small(run: Run) -> None:
+    """Does a small first message get an answer?  One transform, only the vendor IDs gateways need."""
+    with run.experiment("small"):
+        transforms = _dial_transforms(run)
+        policy = offers.experiment_policy(run.profile, transforms[:1])
+        needed = policy.vendor_ids[2:3] if len(policy.vendor_ids) > 2 else policy.vendor_ids
+        outcome = await phase1(run, "small", replace(policy, vendor_ids=needed))
+        run.observe("experiment.small.reply", outcome.reply, "small")
+
+
+async def padded(run: Run) -> None:
+    """Does a first message that must be fragmented get an answer?"""
+    with run.experiment("padded"):
+        policy = offers.experiment_policy(run.profile, _dial_transforms(run))
+        filler = run.random(PADDED_SIZE)
+        outcome = await phase1(run, "padded", replace(policy, vendor_ids=(*policy.vendor_ids, filler)))
+        run.observe("experiment.padded.reply", outcome.reply, "padded")
+
+
+async def aggressive(run: Run) -> None:
+    """Does the gateway speak Aggressive Mode where it refuses Main Mode?"""
+    with run.experiment("aggressive"):
+        results = await asyncio.gather(
+            *(_aggressive(run, group) for group in (Group.MODP_2048, Group.MODP_1024))
+        )
+        answered = next((outcome for outcome in results if outcome.message_4), None)
+        refused = next((outcome for outcome in results if outcome.notify), None)
+        value = "sa" if answered else refused.notify if refused else "none"
+        run.observe("experiment.aggressive.reply", value, "aggressive")
+
+
+async def _aggressive(run: Run, group: int) -> Outcome:
+    transforms = tuple(
+        Phase1Transform(encryption, bits, digest, group, offers.authentication_for(run.request))
+        for encryption, bits in ((7, 256), (7, 128), (5, None))
+        for digest in (2, 4)
+    )
+    policy = offers.experiment_policy(run.profile, transforms)
+    own = offers.dial_policy(run.profile, run.request, force_nat_t=False)
+    # Aggressive Mode names the client in its first message; an address is enough to be answered.
+    return await phase1(run, "aggressive", replace(policy, aggressive=True, identity=own.identity))
+
+
+async def transforms(run: Run) -> None:
+    """Which transforms does the gateway accept, one by one, with the other authentication method too?"""
+    with run.experiment("transforms"):
+        candidates = _candidates(run)
+        outcomes = await asyncio.gather(*(_one_transform(run, item) for item in candidates))
+        tried = tuple(label(item) for item in candidates)
+        accepted = tuple(outcome.selected for outcome in outcomes if outcome.selected)
+        run.observe("experiment.transforms.tried", tried, "transforms")
+        run.observe("experiment.transforms.accepted", accepted, "transforms")
+
+
+def _candidates(run: Run) -> Sequence[Phase1Transform]:
+    """Our own offer, then what else gateways are set to, then both with the other authentication method."""
+    own = offers.authentication_for(run.request)
+    other = (
+        AuthenticationMethod.RSA_SIGNATURES
+        if own == AuthenticationMethod.PRE_SHARED_KEY
+        else AuthenticationMethod.PRE_SHARED_KEY
+    )
+    dialled = _dial_transforms(run)
+    further = [
+        Phase1Transform(encryption, bits, digest, group, own)
+        for encryption, bits, digest, group in (
+            (7, 256, 4, Group.MODP_2048),
+            (7, 128, 4, Group.MODP_2048),
+            (7, 256, 4, Group.MODP_4096),
+            (7, 256, 5, Group.ECP_384),
+            (7, 128, 4, Group.ECP_256),
+            (7, 256, 2, Group.MODP_1536),
+            (7, 128, 2, Group.MODP_1024),
+        )
+    ]
+    with_other_method = [replace(item, authentication=other) for item in (*dialled, *further[:2])]
+    return list(dict.fromkeys((*dialled, *further, *with_other_method)))
+
+
+def label(transform: Phase1Transform) -> str:
+    """Names a transform as the gateway's choice is named."""
+    from l2tp_doctor.protocol.isakmp.constants import ProtocolId
+    from l2tp_doctor.protocol.isakmp.describe import describe_transform
+
+    return describe_transform(transform.encode(1), ProtocolId.ISAKMP)
+
+
+async def _one_transform(run: Run, transform: Phase1Transform) -> Outcome:
+    policy = offers.experiment_policy(run.profile, (transform,))
+    patience = replace(policy.retransmission, give_up=1.6)
+    return await phase1(run, "transforms", replace(policy, retransmission=patience))
+
+
+async def ikev2(run: Run) -> None:
+    """Does the gateway speak IKEv2?  Then its IKE service is up and reachable, and IKEv1 is switched off."""
+    with run.experiment("ikev2"):
+        for_500, for_4500 = await asyncio.gather(_ikev2(run, Channel.IKE), _ikev2(run, Channel.NAT_T))
+        run.observe("experiment.ikev2_500.reply", for_500, "ikev2")
+        run.observe("experiment.ikev2_4500.reply", for_4500, "ikev2")
+
+
+async def _ikev2(run: Run, channel: Channel) -> bool:
+    spi = run.random(8)
+    answered = asyncio.Event()
+
+    def arrived(datagram: Datagram) -> None:
+        if datagram.channel is channel and _answers(datagram, spi):
+            answered.set()
+
+    key_exchange = crypto.generate(Group.MODP_2048, run.random)
+    message = encode_sa_init(spi, Group.MODP_2048, key_exchange.public, run.random(32))
+    payload = wrap_isakmp(message) if channel is Channel.NAT_T else message
+    path = run.open_path("ikev2", on_datagram=arrived)
+    try:
+        for wait in (*IKEV2_TIMES[1:], IKEV2_TIMES[-1]):
+            run.asked(channel)
+            path.send(Datagram(channel, payload))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(answered.wait(), wait)
+                return True
+        return False
+    finally:
+        path.close()
+
+
+def _answers(datagram: Datagram, spi: bytes) -> bool:
+    """Whether a datagram is an IKEv2 answer to our request, not merely something on that port."""
+    try:
+        raw = unwrap_isakmp(datagram.data) if datagram.channel is Channel.NAT_T else datagram.data
+        header = decode_header(raw)
+        if header.initiator_cookie != spi or header.major != 2:
+            return False
+        decode_sa_init(raw)
+    except WireError:
+        return False
+    return True
+
+
+async def other_encapsulation(run: Run, dial_was_forced: bool) -> None:
+    """Is ESP answered the other way — in UDP 4500 where native ESP was silent, or the reverse?"""
+    name, prefix = ("esp-native", "esp_native") if dial_was_forced else ("esp-udp", "esp_udp")
+    with run.experiment(name):
+        decided = asyncio.Event()
+
+        def hook(event: DialEvent) -> None:
+            if isinstance(event, TunnelEstablished | Failed) or (
+                isinstance(event, EspFirstReceived) and prefix == "esp_native"
+            ):
+                decided.set()
+
+        dialing = Dialing(
+            run,
+            name,
+            force_nat_t=not dial_was_forced,
+            native_esp=dial_was_forced,
+            windows_ports=False,
+            primary=False,
+            hook=hook,
+        )
+        try:
+            dialing.start()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(decided.wait(), 7.0)
+            run.observe(f"experiment.{prefix}.received", dialing.esp_received, name)
+            if prefix == "esp_udp":
+                run.observe("experiment.l2tp_udp.sccrp", dialing.tunnel_up, name)
+        finally:
+            await dialing.close()

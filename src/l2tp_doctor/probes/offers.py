@@ -1,0 +1,136 @@
+"""From a profile and a request to what the engines take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from l2tp_doctor.knowledge.profile import AUTH_PSK, AUTH_RSA_SIGNATURES, MainModeTransform, Profile
+from l2tp_doctor.probes.interface import CheckRequest
+from l2tp_doctor.protocol.engine import Channel, RetransmissionPolicy
+from l2tp_doctor.protocol.ikev1.policy import (
+    Credentials,
+    InitiatorPolicy,
+    Phase1Transform,
+    Phase2Suite,
+)
+from l2tp_doctor.protocol.l2tp.config import Role as L2tpRole
+from l2tp_doctor.protocol.l2tp.config import TunnelConfig
+from l2tp_doctor.protocol.ppp.auth_common import AuthProtocol
+from l2tp_doctor.protocol.ppp.config import LinkConfig
+from l2tp_doctor.protocol.ppp.config import Role as PppRole
+from l2tp_doctor.protocol.ppp.lcp import LcpProfile
+
+# Six tries of message 1 in 4.5 s: at 30 % loss each way a try fails with 51 %, so all of
+# them with 1.8 %; and the experiments that start meanwhile ask the same port again.
+DIAL_PATIENCE = RetransmissionPolicy(
+    initial=0.45, minimum=0.25, rtt_factor=2.5, backoff=1.35, maximum=1.5, give_up=4.5
+)
+# An experiment only asks whether anything answers at all.
+EXPERIMENT_PATIENCE = RetransmissionPolicy(
+    initial=0.4, minimum=0.25, rtt_factor=2.5, backoff=1.3, maximum=1.2, give_up=2.6
+)
+
+_PPP_NAMES = {
+    "mschapv2": AuthProtocol.MSCHAPV2,
+    "chap-md5": AuthProtocol.CHAP,
+    "pap": AuthProtocol.PAP,
+    "eap": AuthProtocol.EAP,
+}
+
+
+def phase1_transform(item: MainModeTransform) -> Phase1Transform:
+    """Returns a profile's transform as the engine takes it."""
+    return Phase1Transform(
+        item.encryption, item.key_bits, item.hash, item.group, item.authentication, item.lifetime
+    )
+
+
+def authentication_for(request: CheckRequest) -> int:
+    """RSA signatures when a certificate was given, else pre-shared key."""
+    return AUTH_RSA_SIGNATURES if request.certificate is not None else AUTH_PSK
+
+
+def credentials(request: CheckRequest) -> Credentials:
+    """Returns the IKE credentials of a request; any part may be missing."""
+    certificate = request.certificate
+    if certificate is None:
+        return Credentials(psk=request.psk)
+    return Credentials(request.psk, certificate.chain, certificate.private_key)
+
+
+def suites(profile: Profile) -> tuple[Phase2Suite, ...]:
+    """Returns the phase 2 offers."""
+    offer = profile.quick_mode
+    return tuple(
+        Phase2Suite(
+            suite.transform,
+            suite.key_bits,
+            suite.integrity,
+            offer.pfs_group,
+            offer.lifetime_seconds,
+            offer.lifetime_kilobytes,
+        )
+        for suite in offer.suites
+    )
+
+
+def dial_policy(profile: Profile, request: CheckRequest, *, force_nat_t: bool) -> InitiatorPolicy:
+    """Returns the IKE policy of the dial itself."""
+    batch = next(profile.main_mode_batches(authentication_for(request)))
+    return InitiatorPolicy(
+        transforms=tuple(phase1_transform(item) for item in batch),
+        suites=suites(profile),
+        vendor_ids=tuple(vendor.value for vendor in profile.vendor_ids),
+        nonce_size=profile.nonce_length,
+        force_nat_t=force_nat_t,
+        aggressive=request.aggressive,
+        separate_proposals=profile.quick_mode.separate_proposals,
+        retransmission=DIAL_PATIENCE,
+    )
+
+
+def experiment_policy(
+    profile: Profile, transforms: tuple[Phase1Transform, ...], channel: Channel = Channel.IKE
+) -> InitiatorPolicy:
+    """Returns the policy of an experiment: Main Mode up to message 4, which needs no key."""
+    return InitiatorPolicy(
+        transforms=transforms,
+        suites=(),
+        vendor_ids=tuple(vendor.value for vendor in profile.vendor_ids),
+        nonce_size=profile.nonce_length,
+        first_channel=channel,
+        retransmission=EXPERIMENT_PATIENCE,
+        stop_after_message_4=True,
+    )
+
+
+def tunnel_config(profile: Profile) -> TunnelConfig:
+    """Returns the L2TP settings."""
+    return TunnelConfig(
+        role=L2tpRole.LAC,
+        host_name=profile.l2tp.host_name,
+        vendor_name=profile.l2tp.vendor_name,
+        firmware_revision=profile.l2tp.firmware_revision,
+        framing_capabilities=profile.l2tp.framing_capabilities,
+        bearer_capabilities=profile.l2tp.bearer_capabilities,
+        receive_window=profile.l2tp.receive_window,
+        retransmission=replace(DIAL_PATIENCE, give_up=6.0),
+    )
+
+
+def link_config(profile: Profile, request: CheckRequest) -> LinkConfig:
+    """Returns the PPP settings.  ``DOMAIN\\user`` is sent as it was given."""
+    return LinkConfig(
+        role=PppRole.CLIENT,
+        lcp=LcpProfile(
+            mru=profile.lcp.mru,
+            magic=profile.lcp.magic_number,
+            pfc=profile.lcp.protocol_field_compression,
+            acfc=profile.lcp.address_control_field_compression,
+            callback=profile.lcp.callback is not None,
+        ),
+        auth=tuple(_PPP_NAMES[name] for name in profile.ppp_authentication),
+        username=request.username,
+        password=request.password,
+        ipv6=profile.ipv6cp,
+    )

@@ -1,0 +1,163 @@
+"""What one measurement carries around: clock, log, recorder, and who listens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from l2tp_doctor.knowledge.profile import Profile
+from l2tp_doctor.network.capture import Endpoint
+from l2tp_doctor.network.icmp_errors import IcmpNotice
+from l2tp_doctor.network.path import GatewayPath, Recorder
+from l2tp_doctor.observations import Observation, ObservationLog, Value
+from l2tp_doctor.probes.interface import CheckRequest, Listener
+from l2tp_doctor.protocol.engine import Channel, Datagram, RandomSource, TraceEvent
+from l2tp_doctor.protocol.ikev1.policy import PathAddresses
+
+DatagramSink = Callable[[Datagram], None]
+PORT_NAMES = {Channel.IKE: "udp500", Channel.NAT_T: "udp4500"}
+
+
+@dataclass
+class Run:
+    """One measurement under way.
+
+    Attributes:
+        request: what to measure.
+        profile: how to dial.
+        listener: hears of everything as it happens.
+        started: loop time that counts as 0.
+        local: our address towards the gateway.
+        remote: the gateway's.
+    """
+
+    request: CheckRequest
+    profile: Profile
+    listener: Listener
+    started: float
+    local: str = ""
+    remote: str = ""
+    random: RandomSource = os.urandom
+    trace: list[TraceEvent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.log = ObservationLog(self.listener.on_observation)
+        self.recorder = Recorder(self.started)
+        self._loop = asyncio.get_running_loop()
+        self._heard: set[Channel] = set()
+        self._asked: set[Channel] = set()
+        self.lossy = False
+        """Something was answered only after it had been sent again."""
+
+    @property
+    def now(self) -> float:
+        """Seconds since the run began."""
+        return self._loop.time() - self.started
+
+    @property
+    def deadline(self) -> float:
+        """Seconds left of the budget, never negative."""
+        return max(0.0, self.request.budget - self.now)
+
+    def observe(self, name: str, value: Value, source: str, *, reason: str = "") -> Observation:
+        """Adds an observation made just now."""
+        return self.log.add(name, value, at=round(self.now, 6), source=f"probe:{source}", reason=reason)
+
+    def observe_once(self, name: str, value: Value, source: str) -> None:
+        """Adds an observation unless the newest of that name says the same."""
+        latest = self.log.latest(name)
+        if latest is None or latest.value != value:
+            self.observe(name, value, source)
+
+    def note_trace(self, event: TraceEvent) -> None:
+        """Keeps and passes on a line of the dial's trace."""
+        self.trace.append(event)
+        self.listener.on_trace(event)
+
+    # -- sockets ------------------------------------------------------------------------------
+
+    def open_path(
+        self,
+        source: str,
+        *,
+        on_datagram: DatagramSink,
+        source_ports: tuple[int, int] = (0, 0),
+        native_esp: bool = False,
+    ) -> GatewayPath:
+        """Opens the sockets of one flow; what arrives is also noted as a sign of life.
+
+        Raises:
+            OSError: a socket cannot be made.
+        """
+
+        def arrived(datagram: Datagram, sender: Endpoint) -> None:
+            self._sign_of_life(datagram, sender, source)
+            on_datagram(datagram)
+
+        def noticed(channel: Channel, notice: IcmpNotice) -> None:
+            self.icmp(channel, notice, source)
+
+        return GatewayPath(
+            self.local,
+            self.remote,
+            (self.request.ike_port, self.request.nat_t_port),
+            source_ports=source_ports,
+            native_esp=native_esp,
+            recorder=self.recorder,
+            on_datagram=arrived,
+            on_notice=noticed,
+        )
+
+    def path_addresses(self, path: GatewayPath) -> PathAddresses:
+        """Returns what NAT-D and the identities say of a path."""
+        ike_port, nat_t_port = path.local_ports
+        return PathAddresses(
+            path.local_packed,
+            path.remote_packed,
+            ike_port,
+            self.request.ike_port,
+            nat_t_port,
+            self.request.nat_t_port,
+        )
+
+    def asked(self, channel: Channel) -> None:
+        """Something that deserves an answer was sent there."""
+        self._asked.add(channel)
+
+    def _sign_of_life(self, datagram: Datagram, sender: Endpoint, source: str) -> None:
+        name = PORT_NAMES.get(datagram.channel)
+        if name is None:
+            return
+        if datagram.channel not in self._heard:
+            self._heard.add(datagram.channel)
+            self.observe(f"{name}.reply", True, source)
+        if sender.address.split("%")[0] != self.remote.split("%")[0]:
+            self.observe_once(f"{name}.reply_from", sender.address, source)
+
+    def icmp(self, channel: Channel, notice: IcmpNotice, source: str) -> None:
+        """Notes an ICMP error, or our own system's refusal to send."""
+        if notice.local:
+            self.observe_once("route.error", notice.name, source)
+            return
+        name = PORT_NAMES[channel]
+        self.observe_once(f"{name}.icmp", notice.name, source)
+        if notice.sender:
+            self.observe_once(f"{name}.icmp_from", notice.sender, source)
+
+    def conclude_silence(self) -> None:
+        """Says of every port that was asked and never heard that it stayed silent."""
+        for channel in (Channel.IKE, Channel.NAT_T):
+            if channel in self._asked - self._heard:
+                self.observe(f"{PORT_NAMES[channel]}.reply", False, "dial")
+
+    @contextmanager
+    def experiment(self, name: str) -> Iterator[None]:
+        """Tells the listener that an experiment runs."""
+        self.listener.on_experiment(name, True)
+        try:
+            yield
+        finally:
+            self.listener.on_experiment(name, False)
