@@ -147,6 +147,8 @@ def loss(
     """
     if not 0 <= percent <= 100:
         raise ValueError("percent is 0 … 100")
+    if percent == 100:
+        return rule(where, match, direction=direction)
     drawn = f"{match} numgen random mod 10000 < {round(percent * 100)}".strip()
     return rule(where, drawn, direction=direction)
 

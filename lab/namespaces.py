@@ -119,12 +119,22 @@ class ManagedProcess:
             raise LabError(f"process {self.pid} did not end within {timeout:.0f} s") from error
 
     def stop(self) -> None:
-        """Kill it (not politely) and collect its status.  Repeated calls are fine."""
+        """Kill it and its children (not politely) and wait until they are gone.  Repeated calls are fine."""
         if self._popen.poll() is None:
-            started = start_time(self._popen.pid)
-            if started is not None:
-                kill_recorded(self._popen.pid, started)
+            # ``unshare --kill-child`` kills its child too, but without waiting: its ports would stay open.
+            family = [self._popen.pid, *_children(self._popen.pid)]
+            recorded = [(pid, start_time(pid)) for pid in family]
+            for pid, started in recorded:
+                if started is not None:
+                    kill_recorded(pid, started)
         self._popen.wait(10)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 class Namespace:

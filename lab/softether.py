@@ -108,6 +108,8 @@ class SoftEther:
         if self._process is not None:
             self._process.stop()
             self._process = None
+            # The worker may outlive its dead parent for a moment and still hold the ports.
+            wait_until(lambda: not self._daemon_pids(), 10, "SoftEther's processes are gone")
 
     def restart(self) -> None:
         """Stop, then start from an empty configuration: certainly without any client's state."""

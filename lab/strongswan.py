@@ -88,6 +88,7 @@ class StrongSwanOptions:
 
     def files(self) -> dict[str, str]:
         """Return the configuration files, by their place in the guest."""
+        protection = f"dos_protection = {'yes' if self.dos_protection else 'no'}"
         # ``!`` makes the lists strict: without it strongSwan adds its own defaults.
         connection = [
             *(
@@ -111,8 +112,7 @@ class StrongSwanOptions:
             + "\n ".join(connection)
             + "\n",
             "/run/lab/ipsec.secrets": "\n".join(secrets) + "\n",
-            "/run/lab/strongswan.conf": STRONGSWAN_CONF
-            % f"dos_protection = {'yes' if self.dos_protection else 'no'}\n  {self.charon}",
+            "/run/lab/strongswan.conf": STRONGSWAN_CONF % f"{protection}\n  {self.charon}",
             "/run/lab/chap-secrets": accounts,
             "/run/lab/pap-secrets": accounts,
             "/run/lab/ppp-options": "\n".join(ppp) + "\n",

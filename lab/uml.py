@@ -27,6 +27,10 @@ from lab.registry import current_run
 _KERNEL = "linux.uml"
 _BOOT_TIMEOUT = 90.0
 _MAX_LINE = 4096
+_ANSWER_SECONDS = 10.0
+"""A busy machine's guest may be this late to say that it has ended a script."""
+TIMED_OUT = 124
+"""Exit status of a script that took too long: coreutils' ``timeout``."""
 
 _INIT = """\
 #!/bin/sh
@@ -45,8 +49,8 @@ ip link set lo up
 stty -F /dev/ttyS0 raw -echo
 exec 3<>/dev/ttyS0
 echo READY >&3
-while read -r id <&3; do
-  sh /run/box/$id.sh >/run/box/$id.out 2>&1 </dev/null 3>&-
+while read -r id limit <&3; do
+  timeout -k 1 $limit sh /run/box/$id.sh >/run/box/$id.out 2>&1 </dev/null 3>&-
   echo "$id $?" >&3
 done
 halt -f
@@ -122,7 +126,8 @@ class Guest:
         Background processes must redirect their output.
 
         Raises:
-            LabError: no answer within ``timeout`` seconds, or (with ``check``) a status other than 0.
+            LabError: no answer, or (with ``check``) a status other than 0; a script that was ended because it
+                took more than ``timeout`` seconds has the status :data:`TIMED_OUT`.
         """
         with self._lock:
             return self._run(script, timeout, check)
@@ -144,8 +149,9 @@ class Guest:
     def _run(self, script: str, timeout: float, check: bool) -> subprocess.CompletedProcess[str]:
         number = f"r{next(self._ids)}"
         (self._mail / f"{number}.sh").write_text(script + "\n")
-        os.write(self._descriptors[0], f"{number}\n".encode())
-        deadline = time.monotonic() + timeout
+        # The guest itself ends a script that takes too long, so that it can take the next one.
+        os.write(self._descriptors[0], f"{number} {timeout:.1f}\n".encode())
+        deadline = time.monotonic() + timeout + _ANSWER_SECONDS
         while True:
             words = self._line(deadline, f"script {script!r}").split()
             # The answer to a request that was given up earlier may still come: it is not ours.

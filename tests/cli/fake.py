@@ -11,9 +11,10 @@ from types import ModuleType
 import pytest
 
 from l2tp_doctor.diagnosis import Diagnosis
+from l2tp_doctor.knowledge import Profile
 from l2tp_doctor.probes.interface import CheckRequest, Listener, Measurement
 
-Measure = Callable[[CheckRequest, Listener], Awaitable[Measurement]]
+Measure = Callable[[CheckRequest, Profile, Listener], Awaitable[Measurement]]
 
 
 class FakeDial:
@@ -29,7 +30,7 @@ class FakeDial:
         self._hang = hang
         self.requests: list[CheckRequest] = []
 
-    async def measure(self, request: CheckRequest, listener: Listener) -> Measurement:
+    async def measure(self, request: CheckRequest, _profile: Profile, listener: Listener) -> Measurement:
         """Plays the trace and the observations in the order of their times."""
         self.requests.append(request)
         stream = [(event.at, 0, event) for event in self._sample.trace]

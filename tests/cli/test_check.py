@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from l2tp_doctor.cli.commands import root
+from l2tp_doctor.knowledge import Profile
 from l2tp_doctor.probes.interface import CheckRequest, Listener, Measurement
 from l2tp_doctor.protocol.engine import Channel
 from tests.cli.fake import FakeDial, install
@@ -157,7 +158,7 @@ def test_an_unknown_profile_lists_those_there_are(monkeypatch: pytest.MonkeyPatc
 
 
 def test_our_own_crash_is_not_a_vpn_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def measure(request: CheckRequest, listener: Listener) -> Measurement:
+    async def measure(_request: CheckRequest, _profile: Profile, _listener: Listener) -> Measurement:
         raise RuntimeError("quotes a hunter2")
 
     install(monkeypatch, measure)
@@ -170,6 +171,17 @@ def test_our_own_crash_is_not_a_vpn_failure(monkeypatch: pytest.MonkeyPatch) -> 
     assert "Traceback" not in result.stderr
     assert "hunter2" not in result.stderr
     assert "Traceback" in run("check", GATEWAY, "--verbose").stderr
+
+
+def test_a_machine_without_sockets_is_undetermined(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def measure(_request: CheckRequest, _profile: Profile, _listener: Listener) -> Measurement:
+        raise PermissionError(13, "Permission denied")
+
+    install(monkeypatch, measure)
+    result = run("check", GATEWAY)
+    assert result.exit_code == 3
+    assert "nothing was measured (Permission denied)" in result.stderr
+    assert "bug" not in result.stderr
 
 
 def test_a_face_that_fails_does_not_cost_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,6 +165,22 @@ SETS: dict[str, tuple[str, str, Facts]] = {
         "reach",
         {**SILENT_1, **ALIVE, "experiment.source_500.reply": False, "experiment.source_other.reply": True},
     ),
+    "answered from another source port only": (
+        "ike-alg-interference",
+        "reach",
+        {
+            **REPLY_1,
+            **ALIVE,
+            "source.port_500": True,
+            "experiment.main_500.reply": True,
+            "experiment.source_other.reply": True,
+        },
+    ),
+    "only a reduced first message passes": (
+        "ike-alg-interference",
+        "reach",
+        {**REPLY_1, **ALIVE, "experiment.main_500.reply": False, "experiment.small.reply": True},
+    ),
     "reply from another address": (
         "ike-alg-interference",
         "reach",
@@ -354,6 +370,11 @@ SETS: dict[str, tuple[str, str, Facts]] = {
             "experiment.ikev2_500.reply": True,
             "experiment.ikev2_500.answer": "NO_PROPOSAL_CHOSEN",
         },
+    ),
+    "other proposals work in both modes": (
+        "phase1-proposal-mismatch",
+        "reach",
+        {**NO_PROPOSAL, "experiment.transforms.accepted": PSK_ONLY, "experiment.aggressive.reply": "sa"},
     ),
     "SoftEther keeps silent, others work": (
         "phase1-proposal-mismatch",

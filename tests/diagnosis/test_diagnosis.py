@@ -162,6 +162,13 @@ def test_the_code_follows_the_stage() -> None:
     assert found.windows_error.code == 718
 
 
+@pytest.mark.parametrize("code", [646, 649])
+def test_the_code_is_the_one_the_gateway_gave(code: int) -> None:
+    found = diagnose(observe(SETS[str(code)][2]), stage="auth")
+    assert found.windows_error is not None
+    assert found.windows_error.code == code
+
+
 def test_explain_shows_the_same_numbers_and_the_excluded() -> None:
     items = observe({**REFUSED_5, **encrypted("AUTHENTICATION_FAILED", "main-5")})
     found, working = diagnose(items, stage="nat_t"), explain(items)

@@ -110,6 +110,7 @@ def test_a_cause_is_bilingual_and_refers_to_what_exists(identifier: str) -> None
     codes = [cause.codes.usual, *cause.codes.by_stage.values(), *cause.codes.also]
     assert all(knowledge.windows_code(code) is not None for code in codes if code is not None)
     assert set(cause.codes.by_stage) <= STAGES
+    assert cause.codes.observed is None or cause.codes.observed in VOCABULARY
     assert set(cause.seed) <= {1, 2, 3, 4, 5}
 
 

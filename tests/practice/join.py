@@ -41,8 +41,6 @@ PATHS = PathAddresses(
     CLIENT_PORTS[Channel.NAT_T],
     GATEWAY_PORTS[1],
 )
-# What Windows offers, in its order: (encryption, bits, hash, group), RFC 2409 numbers.
-WINDOWS_OFFERS = ((7, 256, 2, 20), (7, 128, 2, 19), (7, 256, 2, 14), (5, None, 2, 14), (5, None, 2, 2))
 PSK = Credentials(psk=Secret(PRACTICE_PSK.encode()))
 
 E = TypeVar("E")
@@ -73,7 +71,13 @@ def dial_config(
     password: str = PRACTICE_PASSWORD,
     force_nat_t: bool = True,
 ) -> DialConfig:
-    transforms = tuple(Phase1Transform(*offer, authentication) for offer in WINDOWS_OFFERS)
+    # What Windows offers, in its order, in RFC 2409's numbers.
+    transforms = (
+        Phase1Transform(7, 256, 2, 20, authentication),
+        Phase1Transform(7, 128, 2, 19, authentication),
+        Phase1Transform(7, 256, 2, 14, authentication),
+        Phase1Transform(5, None, 2, 14, authentication),
+    )
     suites = (Phase2Suite(12, 256, 2), Phase2Suite(12, 128, 2), Phase2Suite(3, None, 2))
     return DialConfig(
         ike=InitiatorPolicy(
@@ -98,7 +102,7 @@ class Join:
 
     settings: GatewaySettings = field(default_factory=GatewaySettings)
     config: DialConfig = field(default_factory=dial_config)
-    script: Script = delayed(0.01)
+    script: Script = field(default_factory=lambda: delayed(0.01))
     seed: int = 1
     now: float = 100.0
 
@@ -177,7 +181,9 @@ class Join:
     def _launch(self, from_client: bool, datagram: Datagram) -> None:
         for delay in self.script(from_client, datagram):
             self._number += 1
-            heapq.heappush(self._flying, (self.now + delay, self._number, from_client, datagram))
+            heapq.heappush(
+                self._flying, (self.now + delay + self.settings.delay, self._number, from_client, datagram)
+            )
 
     def got(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]

@@ -165,7 +165,12 @@ def perform(request: CheckRequest, output: Output) -> int:
     epoch = time.time()
     with screen.progress(request.host, ports) as progress:
         listener = GuardedListener(progress)
-        run = run_measurement(request, listener, lambda: write_line(words("check.tearing_down")))
+        try:
+            run = run_measurement(request, listener, lambda: write_line(words("check.tearing_down")))
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            write_line(words("error.prefix", message=words("check.no_sockets", reason=reason)))
+            return Exit.UNDETERMINED
         measurement = run.measurement
         if measurement is None:
             return Exit.TERMINATED if run.terminated else Exit.INTERRUPTED

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from l2tp_doctor.observations import Observation
 from l2tp_doctor.probes.interface import CheckRequest, Listener, Measurement
@@ -52,11 +52,13 @@ class Run:
 
     Attributes:
         measurement: ``None`` when it was stopped before it began.
-        terminated: a SIGTERM asked for the end.
+        stopped: a signal asked for the end.
+        terminated: and it was SIGTERM.
     """
 
     measurement: Measurement | None = None
-    terminated: bool = field(default=False)
+    stopped: bool = False
+    terminated: bool = False
 
 
 def run_measurement(request: CheckRequest, listener: Listener, on_stop: Callable[[], None]) -> Run:
@@ -66,19 +68,26 @@ def run_measurement(request: CheckRequest, listener: Listener, on_stop: Callable
         request: what to dial.
         listener: hears of things while they happen.
         on_stop: called once when the user asks to stop.
+
+    Raises:
+        OSError: this machine cannot make the sockets that a dial needs.
     """
+    from l2tp_doctor.knowledge import profile
     from l2tp_doctor.probes.check import measure
 
     run = Run()
+    client = profile(request.profile)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        task = asyncio.ensure_future(measure(request, listener))
+        task = asyncio.ensure_future(measure(request, client, listener))
 
         def stop(number: int) -> None:
             run.terminated = run.terminated or number == signal.SIGTERM
-            on_stop()
-            task.cancel()
+            if not run.stopped:
+                run.stopped = True
+                on_stop()
+            task.cancel()  # a second time gives up on the teardown
 
         caught = []
         for number in (signal.SIGINT, signal.SIGTERM):

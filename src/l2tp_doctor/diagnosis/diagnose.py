@@ -20,7 +20,7 @@ from l2tp_doctor.diagnosis.verdict import (
     Undetermined,
     WindowsError,
 )
-from l2tp_doctor.knowledge.cause_texts import cause
+from l2tp_doctor.knowledge.cause_texts import CauseCodes, cause
 from l2tp_doctor.knowledge.localized import LocalizedText
 from l2tp_doctor.knowledge.rulebook import CauseRule, EvidenceRow, RuleBook, rulebook
 from l2tp_doctor.knowledge.ui_texts import text
@@ -80,7 +80,7 @@ def diagnose(
         return Diagnosis("healthy", stage, None, (), _warnings(evidence, book), None, 0.0)
     causes, unexplained = _rank(score(evidence, book))
     named = bool(causes) and causes[0].probability >= NAMING_THRESHOLD
-    error = _windows_error(causes[:1] if named else causes, stage)
+    error = _windows_error(causes[:1] if named else causes, stage, evidence)
     known = {item.id for item in causes[:1] if named}
     warnings = tuple(item for item in _warnings(evidence, book) if item.id not in known)
     if named:
@@ -186,12 +186,19 @@ def _warnings(evidence: Evidence, book: RuleBook) -> tuple[RankedCause, ...]:
     return tuple(found)
 
 
-def _windows_error(causes: Sequence[RankedCause], stage: str) -> WindowsError | None:
+def _windows_error(causes: Sequence[RankedCause], stage: str, evidence: Evidence) -> WindowsError | None:
     """Returns the code that all the causes agree on; candidates that disagree give none."""
-    codes = {cause(item.id).codes.at(stage) for item in causes}
+    codes = {_code(cause(item.id).codes, stage, evidence) for item in causes}
     number = codes.pop() if len(codes) == 1 else None
     known = windows_code(number) if number is not None else None
     return WindowsError(known.code, known.name) if known is not None else None
+
+
+def _code(codes: CauseCodes, stage: str, evidence: Evidence) -> int | None:
+    said = evidence.value(codes.observed) if codes.observed is not None else None
+    if isinstance(said, int) and said in (codes.usual, *codes.also):
+        return said
+    return codes.at(stage)
 
 
 def _why_undetermined(evidence: Evidence, causes: Sequence[RankedCause], stage: str) -> Undetermined:

@@ -21,11 +21,13 @@ class CauseCodes:
         usual: the code, or ``None`` where no code belongs to this cause.
         by_stage: codes that differ from it, by the stage the dial reached.
         also: other codes people report for the same cause.
+        observed: the observation in which the gateway itself gives the code, or ``None``.
     """
 
     usual: int | None
     by_stage: Mapping[str, int]
     also: tuple[int, ...]
+    observed: str | None = None
 
     def at(self, stage: str) -> int | None:
         """Returns the code to expect when the dial ended in ``stage``."""
@@ -61,7 +63,10 @@ def _codes(node: Any) -> CauseCodes:
     if not isinstance(node, Mapping):
         return CauseCodes(usual=node, by_stage={}, also=())
     return CauseCodes(
-        usual=node["usual"], by_stage=dict(node.get("by_stage", {})), also=tuple(node.get("also", ()))
+        usual=node["usual"],
+        by_stage=dict(node.get("by_stage", {})),
+        also=tuple(node.get("also", ())),
+        observed=node.get("observed"),
     )
 
 

@@ -16,6 +16,8 @@ from l2tp_doctor.protocol.engine import Channel, Datagram, RandomSource, TraceSi
 
 MAX_DELAYED = 4096
 """Datagrams an artificial delay may hold at once; more are lost, as in a router's queue."""
+MAX_KEPT_EVENTS = 1024
+"""Events :attr:`PracticeGateway.events` keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class _Port(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self._owner.datagram_received(Datagram(self._channel, data), addr)
 
-    def error_received(self, exc: OSError) -> None:
+    def error_received(self, exc: Exception) -> None:
         """A client has closed its port; its session ends by itself."""
 
 
@@ -80,7 +82,7 @@ class PracticeGateway:
         self.certificates: PracticeCertificates | None = None
         """What a client needs to trust this gateway, where it authenticates with certificates."""
         self.events: list[ClientEvent] = []
-        """What clients' layers said, newest last, at most as many as the engine keeps."""
+        """What clients' layers said, newest last; the oldest are forgotten."""
 
     async def __aenter__(self) -> PracticeGateway:
         """Binds and serves.
@@ -223,6 +225,3 @@ class PracticeGateway:
             return
         address = str(ipaddress.ip_address(packet.peer.address))
         port.transport.sendto(packet.datagram.data, (address, packet.peer.port))
-
-
-MAX_KEPT_EVENTS = 1024

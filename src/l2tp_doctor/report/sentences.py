@@ -14,7 +14,8 @@ def value_text(value: Value, words: Words) -> str:
         return words.joined([printable(item) for item in value]) or words("value.none")
     if value is None:
         return words("value.none")
-    return printable(str(value))
+    key = f"value.{value}"
+    return words(key) if key in words else printable(str(value))
 
 
 def sentence(observation: Observation, words: Words) -> str:

@@ -193,7 +193,8 @@ class TextReport:
         """Returns what each differential experiment showed."""
         lines = []
         for item in self.measurement.observations:
-            if item.name.startswith("experiment.") and item.value is not None:
+            shown = item.name.startswith("experiment.") and not item.name.endswith(".tried")
+            if shown and item.value is not None:
                 first, *more = wrap(sentence(item, self.words), self._room(4))
                 lines.append(Text(f"  {self.glyphs.bullet} {first}"))
                 lines += [Text(f"    {line}") for line in more]
@@ -237,7 +238,8 @@ class TextReport:
         return lines
 
     def _ratio(self, log_odds: float) -> str:
-        return f"{self.glyphs.times}{math.exp(min(log_odds, 20.0)):.3g}"
+        ratio = math.exp(min(log_odds, 20.0))
+        return f"{self.glyphs.times}{ratio:,.0f}" if ratio >= 100 else f"{self.glyphs.times}{ratio:.3g}"
 
     def full(self, *, with_ladder: bool, with_why: bool) -> list[Text]:
         """Returns the whole report, its parts separated by empty lines."""

@@ -103,19 +103,12 @@ class TestSignatures:
 
     def test_missing_certificate(self) -> None:
         """The gateway signs, but sends no certificate: nothing to verify the signature with."""
-        pair = pair_with(CLIENT, GATEWAY)
-        pair.gateway._credentials = replace(GATEWAY, certificates=(GATEWAY_CHAIN[0],))
-        original = pair.gateway._identity
-        identity = original()
-
-        def strip() -> object:
-            authenticator = pair.gateway._authenticator
-            assert authenticator is not None
-            authenticator._credentials = replace(GATEWAY, certificates=())
-            return identity
-
-        pair.gateway._identity = strip  # type: ignore[assignment,method-assign]
-        pair.run()
+        policy = replace(BY_CERTIFICATE[1], identity=ANY_IDENTITY)
+        pair = Pair(BY_CERTIFICATE[0], policy, CLIENT, GATEWAY).run(0.045)
+        assert pair.gateway.state is ResponderState.MAIN_4_SENT
+        assert pair.gateway._authenticator is not None
+        pair.gateway._authenticator._credentials = replace(GATEWAY, certificates=())
+        pair.settle(pair.now + 30)
         assert only(pair.client_got(events.AuthenticationFailed)).reason == "certificate-missing"
         assert only(pair.client_got(events.PeerCertificates)).chain == ()
         assert pair.client.state is State.STOPPED

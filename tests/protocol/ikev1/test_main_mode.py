@@ -137,7 +137,7 @@ class TestHealthy:
 
 class TestPskMismatch:
     def test_with_notify(self) -> None:
-        """The gateway's complaint is encrypted with keys we do not have: we only see that we cannot read it."""
+        """The gateway's complaint is encrypted with other keys than ours: all we know is that."""
         pair = Pair(responder_credentials=OTHER_PSK).run()
         assert pair.client.state is State.STOPPED
         assert pair.client_got(events.Undecryptable)[0].after is Step.MAIN_5

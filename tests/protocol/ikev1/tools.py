@@ -71,11 +71,13 @@ def triggers(trace: Iterable[TraceEvent]) -> list[str]:
 
 
 def labels(pair: Pair) -> list[str]:
-    """The names of the messages the client sent and received, in order, without retransmissions."""
+    """The names of the messages the client sent and received, in order, without fragments and repetitions."""
     return [
         event.summary.partition(":")[0]
         for event in pair.client_trace
-        if event.trigger is None and event.direction.value != "note"
+        if event.trigger is None
+        and event.direction.value != "note"
+        and not event.summary.startswith("fragment")
     ]
 
 

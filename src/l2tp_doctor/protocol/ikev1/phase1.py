@@ -196,7 +196,7 @@ class Phase1:
         )  # fmt: skip
 
     def credential_missing(self) -> str | None:
-        """Returns ``psk`` or ``certificate`` when that is needed (for message 5, or Aggressive 1) and absent."""
+        """Returns ``psk`` or ``certificate`` when that is needed (message 5, Aggressive 1) and absent."""
         transform = self._selected or self._policy.transforms[0]
         return self._credentials.kind_missing_for(transform.authentication)
 

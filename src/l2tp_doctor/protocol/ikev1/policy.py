@@ -273,6 +273,8 @@ class ResponderPolicy:
     pretend_behind_nat: bool = False
     notify_on_mismatch: bool = True
     notify_on_bad_psk: bool = True
+    complain_in_clear: bool = False
+    """Says in clear what is wrong with message 5, as gateways do that drop the keys first."""
     fragment_size: int = 1280
     fragmentation: bool = True
     retransmission: RetransmissionPolicy = field(default_factory=RetransmissionPolicy)

@@ -404,9 +404,17 @@ class Ikev1Responder(IkeEndpoint):
         return True
 
     def _complain(self, received: Received, now: float, notify_type: int) -> None:
-        if self._policy.notify_on_bad_psk:
-            self.channel = received.datagram.channel
-            self._send_informational(now, "Informational", [Notify(notify_type, ProtocolId.ISAKMP)])
+        if not self._policy.notify_on_bad_psk:
+            return
+        self.channel = received.datagram.channel
+        payloads: list[Payload] = [Notify(notify_type, ProtocolId.ISAKMP)]
+        if self._policy.complain_in_clear:
+            header = Header(
+                self.cookie, self._own_cookie, ExchangeType.INFORMATIONAL, 0, self._random_message_id()
+            )
+            self._send(now, self.channel, encode_message(header, payloads), "Informational", payloads)
+        else:
+            self._send_informational(now, "Informational", payloads)
 
     # -- Aggressive Mode ----------------------------------------------------------------------
 

@@ -31,9 +31,10 @@ DEFAULT_GATEWAY_ADDRESS = IPv4Address("192.0.2.1")
 """Documentation range (RFC 5737): nobody's real address."""
 
 
-PPP_RETRANSMISSION = RetransmissionPolicy(initial=0.4, maximum=1.0, give_up=8.0)
-"""Ten transmissions in eight seconds: with 20 % loss in each direction an exchange of a healthy gateway is
-called silent once in ten thousand times, where the general policy's five would do it once in a hundred."""
+# Gateways work PPP requests off one by one, and a repeated one is worked off again: SoftEther asks its
+# DHCP server anew for each IPCP request.  So the restart timer is patient even on a fast path.
+PPP_RETRANSMISSION = RetransmissionPolicy(initial=1.0, minimum=1.0, backoff=1.3, maximum=2.0, give_up=11.0)
+"""Seven transmissions in eleven seconds: at 20 % loss each way all of them are lost once in a thousand."""
 
 
 class Role(enum.Enum):
