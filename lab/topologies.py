@@ -188,6 +188,8 @@ class Topology:
         for node in self.nodes:
             wait_running(node, "wan")
         wait_running(self.site.namespace, BRIDGE)
+        # Resolve the link addresses now: a measurement must not pay for that with an extra round trip.
+        self.nodes[-1].run(["ping", "-q", "-c", "1", "-W", "3", GATEWAY_ADDRESS], check=False)
 
     def _join_nodes(self) -> None:
         self.nodes[0].ip(

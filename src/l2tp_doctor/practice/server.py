@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import cast
 
 from l2tp_doctor.practice.certificates import PracticeCertificates, make_certificates
 from l2tp_doctor.practice.gateway import ClientEvent, GatewayStatus, Packet, Peer, PracticeGatewayEngine
@@ -52,8 +53,8 @@ class _Port(asyncio.DatagramProtocol):
         self.transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.DatagramTransport):
-            self.transport = transport
+        # Python 3.11's own datagram transport is no subclass of DatagramTransport.
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self._owner.datagram_received(Datagram(self._channel, data), addr)

@@ -152,7 +152,11 @@ class GatewaySettings:
 
     ike: ResponderPolicy = field(
         default_factory=lambda: ResponderPolicy(
-            phase1_transforms(AuthenticationMethod.PRE_SHARED_KEY), PHASE2_SUITES, VENDOR_IDS
+            phase1_transforms(AuthenticationMethod.PRE_SHARED_KEY),
+            PHASE2_SUITES,
+            VENDOR_IDS,
+            # The client repeats Quick Mode 1 sooner; a gateway's own timers are slow, as in real daemons.
+            retransmission=RetransmissionPolicy(initial=2.0),
         )
     )
     credentials: Credentials = field(

@@ -222,7 +222,7 @@ class _Check:
                 self._begin("padded", partial(experiments.padded, run))
 
     def _on_refusal(self) -> None:
-        """Message 1 was refused in so many words: which offer would be taken, and is it IKEv2 that is spoken?"""
+        """Message 1 was refused: which offer would be taken, and is it IKEv2 that is spoken?"""
         run = self._run
         self._begin("transforms", partial(experiments.transforms, run))
         self._begin("aggressive", partial(experiments.aggressive, run))

@@ -129,7 +129,7 @@ async def control_port(run: Run) -> None:
 
 
 async def main_4500(run: Run) -> None:
-    """Does a fresh Main Mode straight to UDP 4500 get an answer?  Separates a blocked port from a refused key."""
+    """Does a fresh Main Mode straight to UDP 4500 get an answer?  Tells a blocked port from a refused key."""
     with run.experiment("main-4500"):
         policy = offers.experiment_policy(run.profile, _dial_transforms(run), Channel.NAT_T)
         outcome = await phase1(run, "main-4500", policy)

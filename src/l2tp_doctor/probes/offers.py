@@ -132,5 +132,5 @@ def link_config(profile: Profile, request: CheckRequest) -> LinkConfig:
         auth=tuple(_PPP_NAMES[name] for name in profile.ppp_authentication),
         username=request.username,
         password=request.password,
-        ipv6=False,
+        ipv6=profile.ipv6cp,
     )

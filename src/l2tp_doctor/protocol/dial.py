@@ -41,10 +41,12 @@ from l2tp_doctor.protocol.ip import (
 from l2tp_doctor.protocol.l2tp import events as l2tp
 from l2tp_doctor.protocol.l2tp.config import TunnelConfig
 from l2tp_doctor.protocol.l2tp.engine import L2tpTunnel
+from l2tp_doctor.protocol.l2tp.tunnel import TunnelState
 from l2tp_doctor.protocol.l2tp_ipsec import L2TP_PORT, EspPath
 from l2tp_doctor.protocol.ppp import events as ppp
 from l2tp_doctor.protocol.ppp.config import LinkConfig
 from l2tp_doctor.protocol.ppp.link import PppLink
+from l2tp_doctor.protocol.ppp.phases import Phase
 from l2tp_doctor.protocol.wire import WireError
 
 ECHO_DATA = b"l2tp-doctor echo through the tunnel"
@@ -127,10 +129,12 @@ class DialConfig:
         credentials: IKE credentials.
         tunnel: L2TP settings.
         link: PPP settings.
-        echo_interval: seconds between echoes through the tunnel.
+        echo_interval: seconds between the first two echoes through the tunnel, but at least 1.5 round
+            trips; doubled each time up to one second.  A gateway often acknowledges IPCP before its own
+            interface is up, so that the first echo is lost.
         echo_attempts: how many are sent before the echo counts as unanswered.
         keepalive_interval: seconds between NAT keepalives (RFC 3948 §4: 20).
-        close_wait: seconds each layer may take to close.
+        close_wait: seconds each layer may take to close; three round trips if that is longer.
     """
 
     ike: InitiatorPolicy
@@ -138,8 +142,8 @@ class DialConfig:
     credentials: Credentials
     tunnel: TunnelConfig
     link: LinkConfig
-    echo_interval: float = 0.5
-    echo_attempts: int = 5
+    echo_interval: float = 0.1
+    echo_attempts: int = 7
     keepalive_interval: float = 20.0
     close_wait: float = 0.6
 
@@ -251,12 +255,12 @@ class Dial:
             return
         self._echo = None
         self._keepalive_at = None
-        if self._link is not None and self._tunnel is not None:
-            self.state = DialState.CLOSING_PPP
-            self._close_by = now + self._config.close_wait
+        self.state = DialState.CLOSING_PPP
+        # What is over already would not answer, and nobody is kept waiting for it.
+        if self._link is not None and self._link.phase is not Phase.DEAD and self._tunnel_lives():
+            self._close_by = now + self._close_wait()
             self._link.close(now)
         else:
-            self.state = DialState.CLOSING_PPP
             self._close_next(now)
         self._pump(now)
 
@@ -372,7 +376,7 @@ class Dial:
 
     def _patience(self, policy: RetransmissionPolicy) -> RetransmissionPolicy:
         """The layers above inherit what IKE has learned of the round-trip time."""
-        rtt = self._ike.transmission.rtt
+        rtt = self._ike.transmission.estimate
         return policy if rtt is None else replace(policy, initial=policy.first_interval(rtt))
 
     def _start_l2tp(self, event: ike.QuickModeEstablished, now: float) -> None:
@@ -403,7 +407,7 @@ class Dial:
         elif isinstance(event, l2tp.TunnelAuthenticationFailed):
             self._fail("L2TP tunnel authentication")
         elif isinstance(event, l2tp.Closed):
-            if self.state is DialState.CLOSING_L2TP:
+            if self.state in (DialState.CLOSING_PPP, DialState.CLOSING_L2TP):
                 self._clean = self._clean and event.clean
                 self._close_next(now)
             else:
@@ -474,7 +478,8 @@ class Dial:
             return
         sequence = len(echo.sent) + 1
         echo.sent[sequence] = now
-        echo.due = now + self._config.echo_interval
+        first = max(self._config.echo_interval, 1.5 * (self._ike.transmission.rtt or 0.0))
+        echo.due = now + min(first * 2 ** (sequence - 1), 1.0)
         self._link.send_ip(echo.packet(sequence))
         self._note(now, "icmp", f"echo request {sequence} through the tunnel", 0, Direction.OUT)
 
@@ -506,15 +511,23 @@ class Dial:
     def _close_next(self, now: float) -> None:
         """The layer above is closed, or has taken too long: go on with the next one down."""
         self._close_by = None
-        if self.state is DialState.CLOSING_PPP and self._tunnel is not None:
+        if self.state is DialState.CLOSING_PPP and self._tunnel is not None and self._tunnel_lives():
             self.state = DialState.CLOSING_L2TP
-            self._close_by = now + self._config.close_wait
+            self._close_by = now + self._close_wait()
             self._tunnel.close(now)
             return
         self.state = DialState.CLOSED
         self._ike.close(now)
         self._outgoing.extend(self._ike.datagrams_to_send(now))
         self._events.append(DialClosed(self._clean))
+
+    def _tunnel_lives(self) -> bool:
+        return self._tunnel is not None and self._tunnel.state is not TunnelState.CLOSED
+
+    def _close_wait(self) -> float:
+        """A layer gets the configured time, or on a slow path what an answer and one repetition need."""
+        rtt = self._ike.transmission.estimate
+        return self._config.close_wait if rtt is None else max(self._config.close_wait, 3.0 * rtt)
 
     def _note(
         self,

@@ -58,13 +58,13 @@ class TraceEvent:
     """Time in seconds on the engine's scale."""
     direction: Direction
     layer: str
-    """``isakmp``, ``nat-t``, ``esp``, ``l2tp``, ``lcp``, ``auth``, ``ipcp``, ``ipv6cp``, ``ccp``, ``icmp``."""
+    """isakmp, nat-t, esp, l2tp, lcp, auth, ipcp, ipv6cp, ccp or icmp."""
     summary: str
     size: int = 0
     """Bytes of the message at its own layer."""
     fields: Mapping[str, object] = field(default_factory=dict)
     trigger: str | None = None
-    """Why a message was dropped: ``malformed``, ``unexpected``, ``unknown-cookie``, ``replay`` …; else ``None``."""
+    """Why a message was dropped: ``malformed``, ``unexpected``, ``replay`` …; else ``None``."""
 
 
 TraceSink = Callable[[TraceEvent], None]

@@ -146,31 +146,25 @@ class Pen:
         style = self._style(row)
         tail = self._tail(row, waiting=waiting)
         count = f" ({self.glyphs.times}{row.times})" if row.times > 1 else ""
-        room = self._inner - cell_len(count) - cell_len(tail) - 8
-        label = f" {self._fit(row.text, room)}"
+        # Fixed cells: 3 for arrow head and blanks, 2 for blanks around the name, at least 2 of line.
+        free = self._inner - cell_len(count) - cell_len(tail) - 5
+        label = self._fit(row.text, free - 2)
+        dashes = self.glyphs.line * (free - cell_len(label))
         body = Text()
-        fill = self._inner - cell_len(label) - cell_len(count) - cell_len(tail) - 5
-        line = self.glyphs.line
         if row.direction is Direction.OUT:
-            body.append(line, style)
-            body.append(label, style)
-            body.append(count, f"bold {style}".strip())
-            head = self.glyphs.cross if row.broken is Break.NO_ANSWER else self.glyphs.right
-            if row.broken is Break.NO_ANSWER:
-                body.append(f" {line * (fill - 1)}{head} ", style)
-                body.append(tail, style)
-                body.append(" " * (self._inner - body.cell_len))
-            else:
-                body.append(f" {line * (fill - 1)}", style)
-                body.append(tail, "yellow")
-                body.append(line * (self._inner - body.cell_len - 2) + head + " ", style)
+            silent = row.broken is Break.NO_ANSWER
+            body.append(f"{self.glyphs.line} {label}", style)
+            body.append(f"{count} ", f"bold {style}".strip())
+            body.append(dashes, style)
+            body.append(self.glyphs.cross if silent else tail, style if silent else "yellow")
+            body.append(tail if silent else self.glyphs.right, style)
+            body.append(" ", style)
         else:
-            body.append(f" {self.glyphs.left}{line}", style)
-            body.append(label, style)
-            body.append(count, f"bold {style}".strip())
-            body.append(f" {line * (fill - 2)}", style)
+            body.append(f" {self.glyphs.left} {label}", style)
+            body.append(f"{count} ", f"bold {style}".strip())
+            body.append(dashes, style)
             body.append(tail, style if row.broken else "yellow")
-            body.append(line * (self._inner - body.cell_len), style)
+            body.append(self.glyphs.line, style)
         return self._frame(row, body, f"{row.size} B" if row.size else "")
 
     def _style(self, row: Row) -> str:
@@ -182,9 +176,9 @@ class Pen:
 
     def _tail(self, row: Row, *, waiting: bool) -> str:
         if row.broken is Break.NO_ANSWER:
-            return self.words("ladder.no_answer")
-        if row.broken is Break.REFUSED:
-            return f" {self.glyphs.cross} {self.words('ladder.refused')} "
+            return f" {self.words('ladder.no_answer')}"
+        if row.broken is not None:
+            return f" {self.glyphs.cross} {self.words(f'ladder.{row.broken.value}')} "
         if row.trigger is not None and not row.text.startswith("dropped"):
             return f" {self.words('ladder.dropped', trigger=row.trigger)} "
         return f" {self.words('ladder.waiting')} " if waiting else ""

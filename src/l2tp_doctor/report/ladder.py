@@ -30,6 +30,7 @@ class Break(Enum):
 
     NO_ANSWER = "no-answer"
     REFUSED = "refused"
+    UNREADABLE = "unreadable"  # an answer came that our keys cannot decrypt
 
 
 @dataclass(slots=True)
@@ -70,6 +71,7 @@ _REFUSAL = re.compile(
     r"NO_PROPOSAL_CHOSEN|AUTHENTICATION_FAILED|INVALID_|PAYLOAD_MALFORMED|BAD_PROPOSAL|UNSUPPORTED_|"
     r"StopCCN|CDN|Failure|Authenticate-Nak|Protocol-Reject|Terminate-Request|DELETE|Delete"
 )
+_L2TP_IDS = re.compile(r" (?:tunnel|session) \S+→[^\s:]+")
 _DUPLICATES = frozenset({"duplicate", "retransmission"})
 _FLOAT_NOTE = re.compile(r"NAT-T.*(?:moving|moved|float)", re.IGNORECASE)
 _ENCRYPTED_SUFFIX = " (encrypted)"
@@ -110,8 +112,8 @@ class Ladder:
         again = _AGAIN.search(text)
         if again is not None:
             text = (again["name"] or text[: again.start()]).strip() or text
-        if _ACKNOWLEDGEMENT.search(text) and event.trigger is None:
-            self.acknowledgements += 1
+        if event.trigger is None and (_ACKNOWLEDGEMENT.search(text) or event.layer == "esp"):
+            self.acknowledgements += 1  # the lane and the messages inside show ESP
             return
         earlier = self._repeated(event, text, retransmitted=again is not None)
         if earlier is None and event.trigger in _DUPLICATES:
@@ -152,10 +154,23 @@ class Ladder:
             if row.layer != event.layer or row.direction is not event.direction:
                 continue
             same = row.text == text and row.trigger == event.trigger
+            if not retransmitted and event.trigger is None and self._answered_since(row):
+                return None
             if retransmitted:
                 same = same or row.text.startswith(text)
             return row if same else None
         return None
+
+    def _answered_since(self, row: Row) -> bool:
+        """Returns whether the other side has spoken on the same layer since, so that this is a new message."""
+        position = next(at for at, item in enumerate(self.rows) if item is row)
+        return any(
+            later.kind is Kind.MESSAGE
+            and later.layer == row.layer
+            and later.direction is not row.direction
+            and later.trigger is None
+            for later in self.rows[position + 1 :]
+        )
 
     def _same_size(self, event: TraceEvent) -> Row | None:
         """Returns the message that a duplicate, dropped without decoding, repeats."""
@@ -188,11 +203,11 @@ class Ladder:
         start = len(self.rows)
         while start > self.committed and self._is_teardown(self.rows[start - 1]):
             start -= 1
-        ours = [row for row in self.rows[start:] if row.kind is Kind.MESSAGE]
-        if not any(row.direction is Direction.OUT for row in ours):
+        tail = (row for row in self.rows[start:] if row.kind is Kind.MESSAGE)
+        if not any(row.direction is Direction.OUT and _TEARDOWN.search(row.text) for row in tail):
             return
-        # What the gateway itself began (a refusal) stays a message of its own.
-        while start < len(self.rows) and self.rows[start].direction is not Direction.OUT:
+        # What the gateway itself began (a refusal), or sent before we hung up, stays a row of its own.
+        while not (self.rows[start].direction is Direction.OUT and _TEARDOWN.search(self.rows[start].text)):
             start += 1
         folded = self.rows[start:]
         names = [_short(row.text) for row in folded if row.direction is Direction.OUT]
@@ -205,37 +220,40 @@ class Ladder:
     @staticmethod
     def _is_teardown(row: Row) -> bool:
         if row.kind is Kind.MESSAGE:
-            return _TEARDOWN.search(row.text) is not None
+            return row.trigger is not None or _TEARDOWN.search(row.text) is not None
         return row.kind is Kind.LANE
 
     def _mark_break(self) -> None:
-        messages = [
-            row
-            for row in self.rows
-            if row.kind is Kind.MESSAGE and row.trigger is None and row.layer not in ("icmp",)
-        ]
-        if not messages:
+        shown = [row for row in self.rows if row.kind is Kind.MESSAGE and row.layer != "icmp"]
+        unreadable = [row for row in shown if row.trigger == "undecryptable"]
+        messages = [row for row in shown if row.trigger is None]
+        if unreadable and messages and unreadable[-1].at >= messages[-1].at:
+            unreadable[-1].broken = Break.UNREADABLE
             return
-        last = messages[-1]
-        refusals = [
-            row for row in messages[-4:] if row.direction is Direction.IN and _REFUSAL.search(row.text)
-        ]
-        if refusals:
-            # A hang-up (Terminate-Request, StopCCN) that follows a refusal is only its consequence.
-            said = [row for row in refusals if not _TEARDOWN.search(row.text)]
-            (said or refusals)[-1].broken = Break.REFUSED
+        arrived = [row for row in messages if row.direction is Direction.IN]
+        refusals = [row for row in arrived if _REFUSAL.search(row.text)]
+        # A hang-up (Terminate-Request, StopCCN) that follows a refusal is only its consequence.
+        said = [row for row in refusals if not _TEARDOWN.search(row.text)]
+        if refusals and (said or refusals[-1] is arrived[-1]):
+            (said[-1] if said else refusals[0]).broken = Break.REFUSED
             return
-        unanswered = [row for row in messages if row.direction is Direction.OUT and row.times > 1]
-        if last.direction is Direction.OUT:
-            last.broken = Break.NO_ANSWER
-        elif unanswered and last.times > 1:
+        requests = [row for row in messages if row.direction is Direction.OUT]
+        if not requests:
+            return
+        if messages[-1].direction is Direction.OUT:
+            messages[-1].broken = Break.NO_ANSWER
+        elif requests[-1].times > 1 and arrived[-1].times > 1:
             # The gateway repeats its message because it never took our next one.
-            unanswered[-1].broken = Break.NO_ANSWER
+            requests[-1].broken = Break.NO_ANSWER
 
 
 def _name(event: TraceEvent) -> str:
     """Returns a message's name: shorter than the trace's, with its protocol."""
     text = printable(event.summary.replace(_ENCRYPTED_SUFFIX, "").replace("VENDOR_ID", "VID").strip())
+    if event.trigger == "undecryptable":
+        return "encrypted message"
+    if event.layer == "l2tp":
+        text = _L2TP_IDS.sub("", text)
     protocol = _PROTOCOLS.get(event.layer)
     if event.direction is Direction.NOTE or protocol is None or protocol in text.upper():
         return text

@@ -90,8 +90,8 @@ class TextReport:
 
     def _healthy(self) -> Iterator[Text]:
         yield Text(f"{self.glyphs.check} {self.words('verdict.healthy')}", "bold green")
-        seconds = f"{self.measurement.elapsed:.1f}"
-        yield from self._body(self.words("verdict.healthy_detail", seconds=seconds))
+        took = milliseconds(self.measurement.elapsed)
+        yield from self._body(self.words("verdict.healthy_detail", time=took))
 
     def _faulty(self, cause: RankedCause) -> Iterator[Text]:
         known = self.lookup(cause.id)
@@ -108,7 +108,7 @@ class TextReport:
         error = self.diagnosis.windows_error
         facts = [
             self.words("paragraph.sure", percent=percent(cause.probability)),
-            f"{self.measurement.elapsed:.1f} s",
+            milliseconds(self.measurement.elapsed),
             cause.id,
         ]
         if error is not None:

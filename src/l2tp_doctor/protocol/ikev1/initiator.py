@@ -209,9 +209,10 @@ class Ikev1Initiator(IkeEndpoint):
         self._drop(now, len(raw), "duplicate")
         if raw != self._accepted[-1] or not self._flight:
             return
-        # The peer repeats its last message, so our newest has not arrived.
+        # The peer repeats its last message, so our newest has not arrived — unless the repetition was on its
+        # way before our newest could arrive: then it answers a repetition of our own.
         self._emit(events.DuplicateReply(self._step or Step.QUICK_3))
-        if now - self._flight_at >= DUPLICATE_INTERVAL:
+        if now - self._flight_at >= max(DUPLICATE_INTERVAL, self.transmission.estimate or 0.0):
             self._outgoing.extend(self._flight)
             self._flight_at = now
             if self.transmission.waiting:

@@ -31,6 +31,7 @@ class Transmission:
         self._interval = 0.0
         self._remarked = False
         self._lossy = False
+        self._bound: float | None = None  # no round trip is longer, as long as none was measured
         self.rtt: float | None = None
         self.sent = 0
         self.retransmissions = 0
@@ -41,10 +42,15 @@ class Transmission:
         """Whether a request is unanswered."""
         return self._first_sent is not None
 
+    @property
+    def estimate(self) -> float | None:
+        """The round-trip time, or as long as none was measured what it cannot exceed."""
+        return self._bound if self.rtt is None else self.rtt
+
     def begin(self, now: float) -> None:
         """A new request was sent."""
         self._first_sent = self._last_sent = now
-        self._interval = self._policy.first_interval(self.rtt)
+        self._interval = self._policy.first_interval(self.estimate)
         self._remarked = False
         self.transmissions = 1
         self.sent += 1
@@ -58,6 +64,9 @@ class Transmission:
             self.rtt = sample if self.rtt is None else 0.75 * self.rtt + 0.25 * sample
         else:
             self._lossy = True
+            # Karn's rule leaves no sample.  Where the path is merely slower than the first interval, every
+            # request would be sent twice and none ever measured, so the next one waits longer.
+            self._bound = now - self._first_sent
         self._first_sent = None
         return sample
 

@@ -75,6 +75,9 @@ that really started over keeps asking, and after this many the table has its way
 REMEMBERED_REQUESTS = 8
 """The peer's latest Configure-Requests, by which a late duplicate is told from a new negotiation."""
 
+LATE_RISER = 0.03
+"""Seconds a request must have been unanswered before the peer's first own request makes us repeat it."""
+
 _ANSWERING_STATES = frozenset({State.REQ_SENT, State.ACK_RCVD, State.ACK_SENT, State.OPENED})
 _DEAF_STATES = frozenset({State.INITIAL, State.STARTING})
 
@@ -217,6 +220,7 @@ class ControlProtocol:
         if self.state in _DEAF_STATES:
             self._drop(packet, now, "unexpected")
             return
+        woke = not self.heard and packet.code == Code.CONFIGURE_REQUEST
         self.heard = True
         handler = self._handlers.get(packet.code)
         if handler is None:
@@ -225,6 +229,21 @@ class ControlProtocol:
             self._fire(Event.RUC, now)
             return
         handler(packet, now)
+        if woke:
+            self._repeat_for_late_riser(now)
+
+    def _repeat_for_late_riser(self, now: float) -> None:
+        """Sends an old unanswered request again to a peer that has only just come to life.
+
+        xl2tpd starts pppd when the call is up; what arrives meanwhile is lost, and the first sign
+        of life is pppd's own request.
+        """
+        if self.state not in (State.REQ_SENT, State.ACK_SENT) or self._sent_at is None:
+            return
+        patience = 2 * (self._outlet.round_trip.smoothed or 0.0)
+        if now - self._sent_at > max(patience, LATE_RISER):
+            self._event = Event.TO_PLUS
+            self._send_configure_request(now)
 
     # Packets in.
 

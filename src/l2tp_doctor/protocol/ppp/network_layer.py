@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 from typing import Literal
 
 from l2tp_doctor.protocol.ppp import events
+from l2tp_doctor.protocol.ppp.automaton import State
 from l2tp_doctor.protocol.ppp.ccp import MPPE_128, Ccp
 from l2tp_doctor.protocol.ppp.config import LinkConfig, Role
 from l2tp_doctor.protocol.ppp.control_protocol import ControlProtocol, Signal
@@ -23,7 +24,8 @@ IpcpReason = Literal["protocol-rejected", "address-refused", "no-answer"]
 class NetworkLayer:
     """All network control protocols of a link that is authenticated.
 
-    They are started together: none waits for another, which saves their round trips.
+    A client opens IPCP at once, and IPV6CP only when the peer asks for it: SoftEther works requests
+    off one by one and looks for an IPv6 router for four seconds, during which IPCP would wait.
     """
 
     def __init__(self, config: LinkConfig, outlet: Outlet, report: Report, close_link: CloseLink) -> None:
@@ -43,10 +45,12 @@ class NetworkLayer:
             self._protocols[PppProtocol.IPV6CP] = self._ipv6cp
 
     def start(self, now: float) -> None:
-        """Starts everything that is configured at once."""
+        """Starts what this side opens by itself."""
+        waits_to_be_asked = self._ipv6cp if self._config.role is Role.CLIENT else None
         for protocol in tuple(self._protocols.values()):
-            protocol.open(now)
-            protocol.up(now)
+            if protocol is not waits_to_be_asked:
+                protocol.open(now)
+                protocol.up(now)
         gateway = self._config.gateway
         demands_mppe = gateway is not None and gateway.require_mppe
         if demands_mppe or self._config.ccp_request is not None:
@@ -64,6 +68,9 @@ class NetworkLayer:
         protocol = self._protocols.get(frame.protocol)
         if protocol is None:
             return False
+        if frame.protocol == PppProtocol.IPV6CP and protocol.state is State.INITIAL:
+            protocol.open(now)
+            protocol.up(now)
         protocol.receive(frame.payload, now)
         if protocol is self._ccp:
             self._after_ccp(now)
