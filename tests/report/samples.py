@@ -28,8 +28,6 @@ MAIN_1 = bytes.fromhex(
 )
 """A well-formed Main Mode 1: one proposal with one 3DES transform (RFC 2408 §3.1 to §3.6)."""
 
-ROOM = LocalizedText(ja="原因", en="cause")
-
 
 def fake_cause(identifier: str) -> Cause:
     """Returns made-up knowledge about any cause id."""

@@ -66,6 +66,46 @@ def test_a_notify_that_refuses_is_the_break() -> None:
     assert row.broken is Break.REFUSED
 
 
+def test_an_answer_that_cannot_be_decrypted_is_the_break() -> None:
+    trace = [
+        *main_mode(5),
+        event(0.04, IN, "isakmp", "dropped: undecryptable", 80, trigger="undecryptable"),
+        event(0.05, NOTE, "isakmp", "retransmission 1 of main-5"),
+        event(0.06, IN, "isakmp", "dropped: undecryptable", 80, trigger="undecryptable"),
+        event(0.70, OUT, "isakmp", "Delete ISAKMP: DELETE(ISAKMP)", 92),
+    ]
+    (row,) = broken(build(trace, (), connected=False))
+    assert (row.broken, row.times, row.text) == (Break.UNREADABLE, 2, "encrypted message")
+
+
+def test_a_gateway_that_hangs_up_by_itself_is_the_break() -> None:
+    trace = [
+        main_mode(1)[0],
+        event(0.1, OUT, "l2tp", "SCCRQ tunnel 5→?", 105),
+        event(0.2, IN, "l2tp", "StopCCN tunnel 5→9: result 2", 36),
+        event(0.3, OUT, "isakmp", "Delete ISAKMP: DELETE(ISAKMP)", 92),
+    ]
+    (row,) = broken(build(trace, (), connected=False))
+    assert (row.broken, row.text) == (Break.REFUSED, "L2TP StopCCN: result 2")
+
+
+def test_the_hang_up_of_both_sides_is_one_row_behind_the_refusal() -> None:
+    trace = [
+        event(0.1, OUT, "auth", "MS-CHAPv2 Response", 60),
+        event(0.2, IN, "auth", "MS-CHAPv2 Failure", 60),
+        event(0.3, OUT, "lcp", "Terminate-Request", 4),
+        event(0.3, IN, "lcp", "Terminate-Ack", 4),
+        event(0.3, OUT, "l2tp", "CDN tunnel 1→2 session 3→4: result 3", 36),
+        event(0.4, IN, "l2tp", "a message of a session in closing", 36, trigger="unexpected"),
+        event(0.4, IN, "l2tp", "StopCCN tunnel 1→2", 36),
+        event(0.5, OUT, "isakmp", "Delete ISAKMP: DELETE(ISAKMP)", 92),
+    ]
+    ladder = build(trace, (), connected=False)
+    assert [row.text for row in broken(ladder)] == ["MS-CHAPv2 Failure"]
+    assert ladder.rows[-1].kind is Kind.TEARDOWN
+    assert [row.text for row in messages(ladder)] == ["MS-CHAPv2 Response", "MS-CHAPv2 Failure"]
+
+
 def test_nothing_sent_means_nothing_broken() -> None:
     assert build([], (), connected=False).rows == []
 

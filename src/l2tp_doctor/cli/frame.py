@@ -179,6 +179,9 @@ class _Localized(click.Command):
         usage = " ".join(self.collect_usage_pieces(ctx))
         lines = [f"{words('help.usage')} {ctx.command_path} {usage}", ""]
         lines += wrap(words(self.help or "help.root"), width)
+        example = f"{self.name}.example"
+        if example in words:
+            lines += ["", *(f"  {line}" for line in words(example).splitlines())]
         for title, rows in self.sections(ctx, words):
             lines += ["", f"{title}:"]
             for name, text in rows:

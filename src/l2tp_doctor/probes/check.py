@@ -7,12 +7,12 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from l2tp_doctor.knowledge.profile import Profile
+from l2tp_doctor.knowledge.profile import AUTH_PSK, Profile
 from l2tp_doctor.network import icmp_errors, raw_esp
 from l2tp_doctor.network.capture import Endpoint
 from l2tp_doctor.network.resolve import resolve
 from l2tp_doctor.network.udp import family_of, local_address_towards
-from l2tp_doctor.probes import certificates, experiments, stages
+from l2tp_doctor.probes import certificates, experiments, offers, stages
 from l2tp_doctor.probes.dialing import Dialing
 from l2tp_doctor.probes.interface import CheckRequest, Listener, Measurement
 from l2tp_doctor.probes.run import Run
@@ -151,6 +151,8 @@ class _Check:
             windows_ports=run.profile.source_port == 500 and not overridden,
             hook=self._on_event,
         )
+        method = offers.authentication_for(run.request)
+        run.observe("ike.main.auth_offered", ("PSK" if method == AUTH_PSK else "RSA_SIG",), "dial")
         if not overridden:
             run.observe("source.port_500", self._dialing.used_windows_ports, "dial")
         self._dialing.start()
@@ -166,6 +168,8 @@ class _Check:
         run, transmission = self._run, dialing.engine.initiator.transmission
         run.observe("path.sent", transmission.sent, "dial")
         run.observe("path.retransmissions", transmission.retransmissions, "dial")
+        if transmission.loss is not None:
+            run.observe("path.loss", round(transmission.loss, 3), "dial")
         if transmission.rtt is not None:
             run.observe("path.rtt", round(transmission.rtt, 6), "dial")
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from l2tp_doctor.network import liveness
 from l2tp_doctor.network.driver import Driver
+from l2tp_doctor.network.path import packed
 from l2tp_doctor.probes import offers
 from l2tp_doctor.probes.dialing import Dialing
 from l2tp_doctor.probes.run import Run
@@ -22,10 +23,17 @@ from l2tp_doctor.protocol.engine import Channel, Datagram
 from l2tp_doctor.protocol.ikev1 import events as ike
 from l2tp_doctor.protocol.ikev1.events import IkeEvent, Step
 from l2tp_doctor.protocol.ikev1.initiator import Ikev1Initiator
-from l2tp_doctor.protocol.ikev1.policy import Credentials, InitiatorPolicy, Phase1Transform
-from l2tp_doctor.protocol.isakmp.constants import AuthenticationMethod, Group
-from l2tp_doctor.protocol.isakmp.ikev2 import decode_sa_init, encode_sa_init
+from l2tp_doctor.protocol.ikev1.policy import (
+    Credentials,
+    InitiatorPolicy,
+    Phase1Transform,
+    address_identity,
+)
+from l2tp_doctor.protocol.isakmp.constants import AuthenticationMethod, Group, ProtocolId, name_of
+from l2tp_doctor.protocol.isakmp.describe import describe_transform
+from l2tp_doctor.protocol.isakmp.ikev2 import Ikev2NotifyType, decode_sa_init, encode_sa_init
 from l2tp_doctor.protocol.isakmp.message import decode_header
+from l2tp_doctor.protocol.isakmp.payloads import Identification
 from l2tp_doctor.protocol.l2tp.events import TunnelEstablished
 from l2tp_doctor.protocol.nat_t import unwrap_isakmp, wrap_isakmp
 from l2tp_doctor.protocol.wire import WireError
@@ -33,8 +41,25 @@ from l2tp_doctor.protocol.wire import WireError
 Experiment = Callable[[Run], Awaitable[None]]
 
 # Gateways that never heard of a client count its half-open dials; a handful at once is no attack.
+PRIVATE_USE_CIPHER = 65001  # RFC 2409 appendix A: 65001-65535 are for private use
+REFUSAL_PATIENCE = 0.9
 IKEV2_TIMES = (0.0, 0.5, 0.6, 0.7)
 PADDED_SIZE = 1800
+MAX_CHOICES = 2
+
+# What gateways are set to beyond the profile's own offer: (cipher, bits, hash, group).
+FURTHER_TRANSFORMS = (
+    (7, 256, 4, Group.MODP_2048),
+    (7, 128, 4, Group.MODP_2048),
+    (7, 128, 2, Group.MODP_2048),
+    (7, 256, 4, Group.MODP_3072),
+    (7, 256, 4, Group.MODP_4096),
+    (7, 256, 5, Group.ECP_384),
+    (7, 128, 4, Group.ECP_256),
+    (7, 256, 2, Group.MODP_1536),
+    (7, 256, 2, Group.MODP_1024),
+    (7, 128, 2, Group.MODP_1024),
+)
 
 
 @dataclass(slots=True)
@@ -52,7 +77,7 @@ class Outcome:
 
 
 async def phase1(run: Run, name: str, policy: InitiatorPolicy, *, source_port: int = 0) -> Outcome:
-    """Runs a phase 1 without a key and returns how far it got; bounded by the policy's patience."""
+    """Runs a phase 1 without a key until it is answered; bounded by the policy's patience."""
     outcome = Outcome()
     finished = asyncio.Event()
 
@@ -68,7 +93,7 @@ async def phase1(run: Run, name: str, policy: InitiatorPolicy, *, source_port: i
             outcome.selected = event.description
         elif isinstance(event, ike.VersionRefused | ike.ExchangeFailed):
             outcome.reply = True
-        if isinstance(event, ike.GaveUp) or outcome.message_4:
+        if isinstance(event, ike.GaveUp) or outcome.reply:
             finished.set()
 
     drivers: list[Driver[IkeEvent]] = []
@@ -96,6 +121,24 @@ async def phase1(run: Run, name: str, policy: InitiatorPolicy, *, source_port: i
     if outcome.retransmitted:
         run.lossy = True
     return outcome
+
+
+async def answers(run: Run, name: str, channel: Channel = Channel.IKE) -> bool:
+    """Whether a fresh Main Mode is answered on a channel, leaving as little as possible behind.
+
+    First an offer that nobody can accept: most gateways refuse it in words and keep nothing, and
+    their count of half-open SAs decides how long they listen to us at all (strongSwan goes silent
+    after five).  Only where that meets silence, as with SoftEther, the real offer is made.
+    """
+    impossible = Phase1Transform(
+        PRIVATE_USE_CIPHER, 256, 2, Group.MODP_2048, offers.authentication_for(run.request)
+    )
+    policy = offers.experiment_policy(run.profile, (impossible,), channel)
+    brief = replace(policy.retransmission, give_up=REFUSAL_PATIENCE)
+    if (await phase1(run, name, replace(policy, retransmission=brief))).reply:
+        return True
+    policy = offers.experiment_policy(run.profile, _dial_transforms(run), channel)
+    return (await phase1(run, name, policy)).reply
 
 
 def _dial_transforms(run: Run) -> tuple[Phase1Transform, ...]:
@@ -131,28 +174,24 @@ async def control_port(run: Run) -> None:
 async def main_4500(run: Run) -> None:
     """Does a fresh Main Mode straight to UDP 4500 get an answer?  Tells a blocked port from a refused key."""
     with run.experiment("main-4500"):
-        policy = offers.experiment_policy(run.profile, _dial_transforms(run), Channel.NAT_T)
-        outcome = await phase1(run, "main-4500", policy)
-        run.observe("experiment.main_4500.reply", outcome.reply, "main-4500")
-        run.observe("experiment.main_4500.completes", outcome.message_4, "main-4500")
+        reply = await answers(run, "main-4500", Channel.NAT_T)
+        run.observe("experiment.main_4500.reply", reply, "main-4500")
 
 
 async def main_500_again(run: Run) -> None:
     """Does UDP 500 still answer, now that 4500 has fallen silent?"""
     with run.experiment("echo-500"):
-        policy = offers.experiment_policy(run.profile, _dial_transforms(run))
-        outcome = await phase1(run, "echo-500", policy)
-        run.observe("experiment.echo_500.reply", outcome.reply, "echo-500")
+        run.observe("experiment.echo_500.reply", await answers(run, "echo-500"), "echo-500")
 
 
 async def source_port(run: Run, dial_used_500: bool) -> None:
     """Does the same first message get an answer from another source port?  Finds IPsec passthrough."""
     with run.experiment("source-port"):
-        policy = offers.experiment_policy(run.profile, _dial_transforms(run))
-        outcome = await phase1(run, "source-port", policy)
-        run.observe("experiment.main_500.reply", outcome.reply, "source-port")
+        reply = await answers(run, "source-port")
+        run.observe("experiment.main_500.reply", reply, "source-port")
         if dial_used_500:
-            run.observe("experiment.source_other.reply", outcome.reply, "source-port")
+            run.observe("experiment.source_500.reply", False, "source-port")
+            run.observe("experiment.source_other.reply", reply, "source-port")
 
 
 async def small(run: Run) -> None:
@@ -177,73 +216,70 @@ async def padded(run: Run) -> None:
 async def aggressive(run: Run) -> None:
     """Does the gateway speak Aggressive Mode where it refuses Main Mode?"""
     with run.experiment("aggressive"):
-        results = await asyncio.gather(
-            *(_aggressive(run, group) for group in (Group.MODP_2048, Group.MODP_1024))
+        method = offers.authentication_for(run.request)
+        offered = tuple(
+            Phase1Transform(encryption, bits, digest, Group.MODP_2048, method)
+            for encryption, bits in ((7, 256), (7, 128), (5, None))
+            for digest in (2, 4)
         )
-        answered = next((outcome for outcome in results if outcome.message_4), None)
-        refused = next((outcome for outcome in results if outcome.notify), None)
-        value = "sa" if answered else refused.notify if refused else "none"
+        policy = offers.experiment_policy(run.profile, offered)
+        outcome = await phase1(run, "aggressive", replace(policy, aggressive=True, identity=_identity(run)))
+        value = "sa" if outcome.message_4 else outcome.notify or "none"
         run.observe("experiment.aggressive.reply", value, "aggressive")
 
 
-async def _aggressive(run: Run, group: int) -> Outcome:
-    transforms = tuple(
-        Phase1Transform(encryption, bits, digest, group, offers.authentication_for(run.request))
-        for encryption, bits in ((7, 256), (7, 128), (5, None))
-        for digest in (2, 4)
-    )
-    policy = offers.experiment_policy(run.profile, transforms)
-    own = offers.dial_policy(run.profile, run.request, force_nat_t=False)
-    # Aggressive Mode names the client in its first message; an address is enough to be answered.
-    return await phase1(run, "aggressive", replace(policy, aggressive=True, identity=own.identity))
+def _identity(run: Run) -> Identification:
+    """Aggressive Mode names the client in its first message; our address is as good as any."""
+    return address_identity(packed(run.local))
 
 
 async def transforms(run: Run) -> None:
-    """Which transforms does the gateway accept, one by one, with the other authentication method too?"""
+    """Which transforms does the gateway accept, with the other authentication method too?
+
+    All are offered at once, and what it chose is left out the next time: three questions tell
+    as much as twenty, and leave three half-open SAs at most.
+    """
     with run.experiment("transforms"):
-        candidates = _candidates(run)
-        outcomes = await asyncio.gather(*(_one_transform(run, item) for item in candidates))
-        tried = tuple(label(item) for item in candidates)
-        accepted = tuple(outcome.selected for outcome in outcomes if outcome.selected)
-        run.observe("experiment.transforms.tried", tried, "transforms")
-        run.observe("experiment.transforms.accepted", accepted, "transforms")
+        tried: list[str] = []
+        accepted: list[str] = []
+        for candidates in _candidates(run):
+            remaining = list(candidates)
+            tried += [label(item) for item in remaining]
+            for _ in range(MAX_CHOICES):
+                outcome = await _offer(run, tuple(remaining))
+                if not outcome.selected or outcome.selected in accepted:
+                    break
+                accepted.append(outcome.selected)
+                remaining = [item for item in remaining if label(item) != outcome.selected]
+        run.observe("experiment.transforms.tried", tuple(tried), "transforms")
+        run.observe("experiment.transforms.accepted", tuple(accepted), "transforms")
 
 
-def _candidates(run: Run) -> Sequence[Phase1Transform]:
-    """Our own offer, then what else gateways are set to, then both with the other authentication method."""
+def _candidates(run: Run) -> Iterator[Sequence[Phase1Transform]]:
+    """Yields our own offer with what else gateways are set to, then the same with the other method."""
     own = offers.authentication_for(run.request)
     other = (
         AuthenticationMethod.RSA_SIGNATURES
         if own == AuthenticationMethod.PRE_SHARED_KEY
         else AuthenticationMethod.PRE_SHARED_KEY
     )
-    dialled = _dial_transforms(run)
     further = [
         Phase1Transform(encryption, bits, digest, group, own)
-        for encryption, bits, digest, group in (
-            (7, 256, 4, Group.MODP_2048),
-            (7, 128, 4, Group.MODP_2048),
-            (7, 256, 4, Group.MODP_4096),
-            (7, 256, 5, Group.ECP_384),
-            (7, 128, 4, Group.ECP_256),
-            (7, 256, 2, Group.MODP_1536),
-            (7, 128, 2, Group.MODP_1024),
-        )
+        for encryption, bits, digest, group in FURTHER_TRANSFORMS
     ]
-    with_other_method = [replace(item, authentication=other) for item in (*dialled, *further[:2])]
-    return list(dict.fromkeys((*dialled, *further, *with_other_method)))
+    every = list(dict.fromkeys((*_dial_transforms(run), *further)))
+    yield every
+    yield [replace(item, authentication=other) for item in every]
 
 
 def label(transform: Phase1Transform) -> str:
     """Names a transform as the gateway's choice is named."""
-    from l2tp_doctor.protocol.isakmp.constants import ProtocolId
-    from l2tp_doctor.protocol.isakmp.describe import describe_transform
-
     return describe_transform(transform.encode(1), ProtocolId.ISAKMP)
 
 
-async def _one_transform(run: Run, transform: Phase1Transform) -> Outcome:
-    policy = offers.experiment_policy(run.profile, (transform,))
+async def _offer(run: Run, candidates: tuple[Phase1Transform, ...]) -> Outcome:
+    """One first message with all of these, to be stopped as soon as a choice is made."""
+    policy = offers.experiment_policy(run.profile, candidates)
     patience = replace(policy.retransmission, give_up=1.6)
     return await phase1(run, "transforms", replace(policy, retransmission=patience))
 
@@ -252,17 +288,21 @@ async def ikev2(run: Run) -> None:
     """Does the gateway speak IKEv2?  Then its IKE service is up and reachable, and IKEv1 is switched off."""
     with run.experiment("ikev2"):
         for_500, for_4500 = await asyncio.gather(_ikev2(run, Channel.IKE), _ikev2(run, Channel.NAT_T))
-        run.observe("experiment.ikev2_500.reply", for_500, "ikev2")
-        run.observe("experiment.ikev2_4500.reply", for_4500, "ikev2")
+        run.observe("experiment.ikev2_500.reply", bool(for_500), "ikev2")
+        run.observe("experiment.ikev2_4500.reply", bool(for_4500), "ikev2")
+        if for_500:
+            run.observe("experiment.ikev2_500.answer", for_500, "ikev2")
 
 
-async def _ikev2(run: Run, channel: Channel) -> bool:
+async def _ikev2(run: Run, channel: Channel) -> str:
+    """Returns how an IKE_SA_INIT was answered, ``sa`` or a NOTIFY's name; empty for not at all."""
     spi = run.random(8)
-    answered = asyncio.Event()
+    answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def arrived(datagram: Datagram) -> None:
-        if datagram.channel is channel and _answers(datagram, spi):
-            answered.set()
+        answer = _ikev2_answer(datagram, spi) if datagram.channel is channel else ""
+        if answer and not answered.done():
+            answered.set_result(answer)
 
     key_exchange = crypto.generate(Group.MODP_2048, run.random)
     message = encode_sa_init(spi, Group.MODP_2048, key_exchange.public, run.random(32))
@@ -273,24 +313,27 @@ async def _ikev2(run: Run, channel: Channel) -> bool:
             run.asked(channel)
             path.send(Datagram(channel, payload))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(answered.wait(), wait)
-                return True
-        return False
+                return await asyncio.wait_for(asyncio.shield(answered), wait)
+        return ""
     finally:
         path.close()
+        answered.cancel()
 
 
-def _answers(datagram: Datagram, spi: bytes) -> bool:
-    """Whether a datagram is an IKEv2 answer to our request, not merely something on that port."""
+def _ikev2_answer(datagram: Datagram, spi: bytes) -> str:
+    """Reads an IKEv2 answer to our request; anything else on that port is none."""
     try:
         raw = unwrap_isakmp(datagram.data) if datagram.channel is Channel.NAT_T else datagram.data
         header = decode_header(raw)
         if header.initiator_cookie != spi or header.major != 2:
-            return False
-        decode_sa_init(raw)
+            return ""
+        reply = decode_sa_init(raw)
     except WireError:
-        return False
-    return True
+        return ""
+    if reply.accepted:
+        return "sa"
+    errors = [item.notify_type for item in reply.notifications]
+    return name_of(Ikev2NotifyType, errors[0]) if errors else "unknown"
 
 
 async def other_encapsulation(run: Run, dial_was_forced: bool) -> None:

@@ -146,9 +146,9 @@ class Pen:
         style = self._style(row)
         tail = self._tail(row, waiting=waiting)
         count = f" ({self.glyphs.times}{row.times})" if row.times > 1 else ""
-        # Fixed cells: 3 for arrow head and blanks, 2 for blanks around the name, at least 2 of line.
-        free = self._inner - cell_len(count) - cell_len(tail) - 5
-        label = self._fit(row.text, free - 2)
+        # Fixed cells: 4 for the arrow's ends, 2 for blanks around the name; at least 1 of line.
+        free = self._inner - cell_len(count) - cell_len(tail) - (5 if row.direction is Direction.OUT else 6)
+        label = self._fit(row.text, free - 1)
         dashes = self.glyphs.line * (free - cell_len(label))
         body = Text()
         if row.direction is Direction.OUT:
@@ -160,7 +160,7 @@ class Pen:
             body.append(tail if silent else self.glyphs.right, style)
             body.append(" ", style)
         else:
-            body.append(f" {self.glyphs.left} {label}", style)
+            body.append(f" {self.glyphs.left}{self.glyphs.line} {label}", style)
             body.append(f"{count} ", f"bold {style}".strip())
             body.append(dashes, style)
             body.append(tail, style if row.broken else "yellow")

@@ -162,7 +162,7 @@ class Ladder:
         return None
 
     def _answered_since(self, row: Row) -> bool:
-        """Returns whether the other side has spoken on the same layer since, so that this is a new message."""
+        """Returns whether the other side has spoken on that layer since."""
         position = next(at for at, item in enumerate(self.rows) if item is row)
         return any(
             later.kind is Kind.MESSAGE

@@ -292,7 +292,9 @@ class Recorded:
 # lists for their initiator cookies.
 RECORDED = (
     Recorded("ikev1-certs.pcap", "735be0cb62f82675c4f7bf8fbab9b56834ba76d6ab4fa240", 2, 3),
-    Recorded("ikev1-bug-12610.pcapng.gz", "928392441e00ece5e8af3bc545416e86afa1291e7c013271514738b70ef25d22"),
+    Recorded(
+        "ikev1-bug-12610.pcapng.gz", "928392441e00ece5e8af3bc545416e86afa1291e7c013271514738b70ef25d22", 2, 10
+    ),
     Recorded(
         "ikev1-bug-12620.pcapng.gz",
         "c26a81baec6070d289f0b4f13c2fb182e3d5406d11c29ebc2fc179502541325b",

@@ -36,6 +36,8 @@ class Transmission:
         self.sent = 0
         self.retransmissions = 0
         self.transmissions = 0  # of the request under way
+        self._answered = 0
+        self._answered_transmissions = 0
 
     @property
     def waiting(self) -> bool:
@@ -59,6 +61,8 @@ class Transmission:
         """The request was answered; returns the round-trip time where it is unambiguous (Karn)."""
         if self._first_sent is None:
             return None
+        self._answered += 1
+        self._answered_transmissions += self.transmissions
         sample = now - self._last_sent if self.transmissions == 1 else None
         if sample is not None:
             self.rtt = sample if self.rtt is None else 0.75 * self.rtt + 0.25 * sample
@@ -73,6 +77,13 @@ class Transmission:
     def cancel(self) -> None:
         """The request will not be answered; stop sending it."""
         self._first_sent = None
+
+    @property
+    def loss(self) -> float | None:
+        """Share of transmissions that brought no answer, among requests answered in the end."""
+        if not self._answered_transmissions:
+            return None
+        return 1.0 - self._answered / self._answered_transmissions
 
     @property
     def _patience(self) -> float:

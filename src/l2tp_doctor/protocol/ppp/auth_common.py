@@ -39,6 +39,9 @@ BY_OPTION_DATA: Mapping[bytes, AuthProtocol] = {data: protocol for protocol, dat
 USABLE = frozenset({AuthProtocol.PAP, AuthProtocol.CHAP, AuthProtocol.MSCHAPV2, AuthProtocol.EAP})
 """MS-CHAPv1 is only ever refused: Windows has not offered it since Vista."""
 
+_SHORTEST_HURRY = 0.03
+"""Seconds; on a path of no length at all every packet would look overdue."""
+
 Authenticator = Callable[[str], Secret | None]
 """Returns the password of a user name, or ``None`` for a name that does not exist."""
 
@@ -110,6 +113,8 @@ class AuthExchange:
         self._step = ""
         self._repeat: tuple[ControlPacket, str] | None = None
         self._sent_at: float | None = None
+        self._last_sent_at = 0.0
+        self._policy = policy
 
     def start(self, now: float) -> None:
         """Begins: sends the first message, or waits for it."""
@@ -143,9 +148,23 @@ class AuthExchange:
             self.silent_step = self._step
             return
         self._timer.again(now)
+        self._send_again(now)
+
+    def hurry(self, now: float) -> None:
+        """The peer has gone on without us: repeats what is overdue without waiting for the timer.
+
+        Overdue is what has been unanswered for more than a round trip; its answer is lost then.
+        """
+        rtt = self._outlet.round_trip.smoothed
+        patience = self._policy.initial if rtt is None else max(1.5 * rtt, _SHORTEST_HURRY)
+        if self.outcome is None and now - self._last_sent_at > patience:
+            self._send_again(now)
+
+    def _send_again(self, now: float) -> None:
         if self._repeat is not None:
             packet, summary = self._repeat
             self._sent_at = None
+            self._last_sent_at = now
             self._outlet.send(self.protocol, packet.encode(), now, summary, {"repeated": True})
 
     def _wait_for(self, step: str, now: float) -> None:
@@ -156,6 +175,7 @@ class AuthExchange:
     def _ask(self, step: str, packet: ControlPacket, summary: str, now: float, **fields: object) -> None:
         """Sends a message and repeats it until :meth:`_answered`."""
         self._step, self._repeat, self._sent_at = step, (packet, summary), now
+        self._last_sent_at = now
         self._timer.begin(now)
         self._outlet.send(self.protocol, packet.encode(), now, summary, fields)
 

@@ -102,7 +102,10 @@ class ControlProtocol:
         self._outlet = outlet
         self._listener = listener
         self._limits = limits
+        self._policy = policy
         self._timer = RestartTimer(policy, outlet.round_trip)
+        self._progress_at = 0.0
+        self._last_sent_at = 0.0
         self._counter = 0
         self._naks_sent = 0
         self._naks_received = 0
@@ -195,6 +198,21 @@ class ControlProtocol:
         """The peer does not speak this protocol (RXJ-)."""
         self._fire(Event.RXJ_MINUS, now)
 
+    def hurry(self, now: float) -> None:
+        """The peer shows signs of life that our request is overdue: repeats it without waiting for the timer.
+
+        Back-off is for peers that may be gone.  One that is heard has lost our request or we its answer, once
+        more than a round trip has passed.
+        """
+        if self.state not in (State.REQ_SENT, State.ACK_SENT) or self._pending is None:
+            return
+        rtt = self._outlet.round_trip.smoothed
+        patience = self._policy.initial if rtt is None else max(1.5 * rtt, LATE_RISER)
+        if now - self._last_sent_at <= patience:
+            return
+        self._sent_at = None
+        self._transmit_request(now)
+
     def get_timer(self) -> float | None:
         """Returns when the Restart timer expires."""
         return self._timer.due
@@ -203,7 +221,10 @@ class ControlProtocol:
         """Handles the Restart timer if it is due."""
         if not self._timer.expired(now):
             return
-        if self._counter > 0 and not self._timer.exhausted(now):
+        # A peer that acknowledges every request and never sends its own starts the Restart counter anew each
+        # time (RCA in Req-Sent); the time without any progress is what ends that.
+        stuck = self.state in _ANSWERING_STATES and now - self._progress_at > 2 * self._policy.give_up
+        if self._counter > 0 and not self._timer.exhausted(now) and not stuck:
             self._fire(Event.TO_PLUS, now)
             return
         if self.state in _ANSWERING_STATES:
@@ -231,6 +252,8 @@ class ControlProtocol:
         handler(packet, now)
         if woke:
             self._repeat_for_late_riser(now)
+        elif packet.code == Code.CONFIGURE_REQUEST:
+            self.hurry(now)
 
     def _repeat_for_late_riser(self, now: float) -> None:
         """Sends an old unanswered request again to a peer that has only just come to life.
@@ -265,6 +288,7 @@ class ControlProtocol:
         # it gets the same answer and does not count against Max-Failure.
         if answering and not self._verdict_repeated:
             self._requests_seen.append(packet)
+            self._progress_at = now
             self._verdict = self._judge_all(options)
         accepted = self._verdict.code is Code.CONFIGURE_ACK
         self._fire(Event.RCR_PLUS if accepted else Event.RCR_MINUS, now)
@@ -435,10 +459,17 @@ class ControlProtocol:
             self._request = wanted
             self._pending = self._identifier
             self._sent_at = now
-            self._rounds += 1
+            # In Ack-Rcvd the timer too makes a new request: the peer's own was lost, which is no round.
+            if self._event is not Event.TO_PLUS:
+                self._rounds += 1
+                self._progress_at = now
         self._wait(now)
-        packet = ControlPacket(Code.CONFIGURE_REQUEST, self._identifier, encode_options(wanted))
-        self._send(packet, now, describe(wanted, self.table))
+        self._transmit_request(now)
+
+    def _transmit_request(self, now: float) -> None:
+        self._last_sent_at = now
+        packet = ControlPacket(Code.CONFIGURE_REQUEST, self._identifier, encode_options(self._request))
+        self._send(packet, now, describe(self._request, self.table))
 
     def _send_verdict(self, now: float) -> None:
         verdict = self._verdict

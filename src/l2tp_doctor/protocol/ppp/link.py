@@ -168,6 +168,8 @@ class PppLink:
             # A challenge that overtook the last LCP packet is repeated by its sender (RFC 1661 §3.4 has it
             # discarded); a protocol that was not agreed on is no business of ours either.
             self._drop(frame, now, "unexpected")
+            if self.phase is Phase.ESTABLISH:
+                self._lcp.hurry(now)  # the peer's LCP is open: its Ack is lost
             return
         exchange.receive(frame.payload, now)
         self._after_exchange(now)
@@ -175,6 +177,7 @@ class PppLink:
     def _receive_network_control(self, frame: Frame, now: float) -> None:
         if self.phase is Phase.AUTHENTICATE and self._exchange is not None:
             self._exchange.network_phase_seen(now)
+            self._exchange.hurry(now)
             self._after_exchange(now)
         if self.phase is not Phase.NETWORK or self._network is None:
             # "All other packets received during this phase MUST be silently discarded." (§3.4, §3.5)
@@ -187,8 +190,10 @@ class PppLink:
     def _receive_packet(self, frame: Frame, now: float) -> None:
         if self.phase is Phase.NETWORK and self._network and self._network.carries(frame.protocol):
             self._events.append(events.IpPacket(frame.payload))
-        else:
-            self._drop(frame, now, "unexpected")
+            return
+        self._drop(frame, now, "unexpected")
+        if self._network is not None:
+            self._network.hurry(frame.protocol, now)  # the peer's side is open: its Ack is lost
 
     def _receive_unknown(self, frame: Frame, now: float) -> None:
         self._drop(frame, now, "unknown-protocol" if self.phase is Phase.NETWORK else "unexpected")

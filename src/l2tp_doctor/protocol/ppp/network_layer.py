@@ -81,6 +81,12 @@ class NetworkLayer:
         control = self._ipcp if protocol == PppProtocol.IPV4 else self._ipv6cp
         return control is not None and control.opened
 
+    def hurry(self, protocol: int, now: float) -> None:
+        """The peer already sends packets of a network protocol that is not open here."""
+        control = self._ipcp if protocol == PppProtocol.IPV4 else self._ipv6cp
+        if control is not None:
+            control.hurry(now)
+
     def protocol_rejected(self, protocol: int, now: float) -> bool:
         """Takes a Protocol-Reject; returns whether it was about one of these protocols."""
         control = self._protocols.get(protocol)
