@@ -19,6 +19,7 @@ PACKAGES = {
     "ppp": "/usr/sbin/pppd",
     "xl2tpd": "/usr/sbin/xl2tpd",
     "strongswan-starter": "/usr/sbin/ipsec",
+    "libstrongswan-standard-plugins": "/usr/lib/ipsec/plugins/libstrongswan-openssl.so",
     "nftables": "/usr/sbin/nft",
     "tshark": "/usr/bin/tshark",
     "tcpdump": "/usr/bin/tcpdump",

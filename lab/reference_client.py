@@ -88,11 +88,13 @@ class Dial:
     """How one dial went.
 
     Attributes:
-        ike_seconds: from the start until both IKE phases were complete.
-        total_seconds: from the start until an IP address was assigned.
+        start_seconds: until charon, started for this dial, was ready.
+        ike_seconds: from then until both IKE phases were complete.
+        total_seconds: from the very start until an IP address was assigned.
         address: the assigned address.
     """
 
+    start_seconds: float
     ike_seconds: float
     total_seconds: float
     address: str
@@ -160,6 +162,7 @@ class ReferenceClient:
         self._configure(psk, account, target, ike, esp)
         begin = time.monotonic()
         self.guest.run(START_CHARON + _CHARON_READY)
+        ready = time.monotonic()
         up = self.guest.run("ipsec up l2tp", timeout=timeout, check=False)
         if up.returncode != 0 or "established successfully" not in up.stdout:
             raise LabError(
@@ -172,7 +175,8 @@ class ReferenceClient:
         if found is None:
             raise LabError(f"the reference client got no address:\n{self.log()[-6000:]}")
         return Dial(
-            ike_seconds=ike_done - begin,
+            start_seconds=ready - begin,
+            ike_seconds=ike_done - ready,
             total_seconds=time.monotonic() - begin,
             address=found[1].partition("/")[0],
         )

@@ -105,13 +105,14 @@ class Join:
     script: Script = field(default_factory=lambda: delayed(0.01))
     seed: int = 1
     now: float = 100.0
+    served_by: PracticeGatewayEngine | None = None
 
     def __post_init__(self) -> None:
         source = random.Random(self.seed)
         self.trace: list[TraceEvent] = []
         self.gateway_trace: list[TraceEvent] = []
         self.dial = Dial(self.config, source.randbytes, self.trace.append)
-        self.gateway = PracticeGatewayEngine(
+        self.gateway = self.served_by or PracticeGatewayEngine(
             self.settings,
             GATEWAY,
             GATEWAY_PORTS,

@@ -391,7 +391,11 @@ class Dial:
         )
         self.state = DialState.L2TP
         tunnel = self._config.tunnel
-        tunnel = replace(tunnel, retransmission=self._patience(tunnel.retransmission))
+        tunnel = replace(
+            tunnel,
+            retransmission=self._patience(tunnel.retransmission),
+            close_wait=max(tunnel.close_wait, self._close_wait()),
+        )
         self._tunnel = L2tpTunnel(tunnel, self._random, self._trace)
         self._tunnel.start(now)
 

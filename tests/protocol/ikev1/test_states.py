@@ -23,10 +23,12 @@ from l2tp_doctor.protocol.isakmp.payloads import (
     KeyExchange,
     Nonce,
     Notify,
+    Payload,
     Proposal,
     SecurityAssociation,
     Transform,
 )
+from l2tp_doctor.protocol.isakmp.vendor_ids import DPD
 from tests.protocol.ikev1.pair import INITIATOR, RESPONDER, Pair
 from tests.protocol.ikev1.tools import isakmp, triggers
 
@@ -105,13 +107,15 @@ BUILD_RESPONDER: dict[ResponderState, Callable[[], Pair]] = {
 @cache
 def recorded() -> tuple[tuple[bool, bytes], ...]:
     """Real messages of other pairs: both modes, a refusal, a wrong key, DPD and Delete."""
+    # With the vendor IDs of the pairs under test message 1 would be the same, cookies aside.
+    vendor_ids = (*INITIATOR.vendor_ids, DPD.value)
+    ours, aggressive = replace(INITIATOR, vendor_ids=vendor_ids), replace(AGGRESSIVE, vendor_ids=vendor_ids)
+    theirs = replace(RESPONDER, vendor_ids=vendor_ids)
     pairs = [
-        Pair(seed=71).run(),
-        Pair(AGGRESSIVE, seed=73).run(),
-        Pair(
-            responder_policy=replace(RESPONDER, transforms=(Phase1Transform(5, None, 2, 2, 1),)), seed=75
-        ).run(),
-        Pair(responder_policy=replace(RESPONDER, suites=()), seed=77).run(),
+        Pair(ours, theirs, seed=71).run(),
+        Pair(aggressive, theirs, seed=73).run(),
+        Pair(ours, replace(theirs, transforms=(Phase1Transform(5, None, 2, 2, 1),)), seed=75).run(),
+        Pair(ours, replace(theirs, suites=()), seed=77).run(),
     ]
     pairs[0].client.send_dpd(pairs[0].now)
     pairs[0].settle(pairs[0].now + 5)
@@ -134,20 +138,18 @@ def hand_made() -> list[bytes]:
         message[24:28] = len(message).to_bytes(4, "big")
         some.append(bytes(message))
     weird = SecurityAssociation((Proposal(1, 1, b"", (Transform(1, 1, ()),)),))
-    for payloads in (
+    useless: list[list[Payload]] = [
         [SecurityAssociation(())],
         [weird],
         [weird, KeyExchange(b"\x01"), Nonce(b"")],
         [KeyExchange(b""), Nonce(b"")],
         [KeyExchange(bytes(64)), Nonce(bytes(32))],
         [Notify(14, 1), Delete(1, (bytes(16),)), HashPayload(b"")],
-    ):
-        for exchange in (
-            ExchangeType.IDENTITY_PROTECTION,
-            ExchangeType.AGGRESSIVE,
-            ExchangeType.INFORMATIONAL,
-        ):
-            some.append(encode_message(Header(cookies[:8], cookies[8:], exchange, 0, 0), payloads))
+    ]
+    some += [
+        encode_message(Header(cookies[:8], cookies[8:], exchange, 0, 0), payloads)
+        for payloads, exchange in product(useless, (2, 4, 5))
+    ]
     version_2 = bytearray(encode_message(Header(cookies[:8], cookies[8:], 34, 0x20, 0), []))
     version_2[17] = 0x20
     some.append(bytes(version_2))
@@ -216,7 +218,7 @@ def test_initiator_hears(state: State, kind: Input, channel: Channel) -> None:
         pair.settle(pair.now + 60)
 
 
-@pytest.mark.parametrize("kind", sorted(OWN_INPUTS, key=lambda kind: kind.value))
+@pytest.mark.parametrize("kind", [I.START, I.GIVE_UP, I.CLOSE])
 @pytest.mark.parametrize("state", State)
 def test_initiator_is_told(state: State, kind: Input) -> None:
     pair = BUILD[state]()
@@ -226,11 +228,12 @@ def test_initiator_is_told(state: State, kind: Input) -> None:
             client.start(pair.now)
         assert client.state is state
         return
-    {
-        I.START: client.start,
-        I.CLOSE: client.close,
-        I.GIVE_UP: lambda now: client._apply(I.GIVE_UP, None, now),
-    }[kind](pair.now)
+    if kind is I.START:
+        client.start(pair.now)
+    elif kind is I.CLOSE:
+        client.close(pair.now)
+    else:
+        client._apply(I.GIVE_UP, None, pair.now)
     assert client.state in LEGAL.get((state, kind), {state})
     pair.settle(pair.now + 60)
 
@@ -272,11 +275,11 @@ def test_responder_is_told(state: ResponderState) -> None:
 
 # The genuine next message leads on, not only to some legal state.
 ONWARD = [
-    (S.MAIN_1_SENT, 0.02, S.MAIN_3_SENT),
-    (S.MAIN_3_SENT, 0.02, S.MAIN_5_SENT),
-    (S.MAIN_5_SENT, 0.02, S.QUICK_1_SENT),
-    (S.AGGRESSIVE_1_SENT, 0.02, S.QUICK_1_SENT),
-    (S.QUICK_1_SENT, 0.02, S.READY),
+    (S.MAIN_1_SENT, 0.025, S.MAIN_3_SENT),
+    (S.MAIN_3_SENT, 0.025, S.MAIN_5_SENT),
+    (S.MAIN_5_SENT, 0.025, S.QUICK_1_SENT),
+    (S.AGGRESSIVE_1_SENT, 0.025, S.QUICK_1_SENT),
+    (S.QUICK_1_SENT, 0.025, S.READY),
 ]
 
 
@@ -305,11 +308,11 @@ def test_mistakes_of_ours_are_no_peers_fault() -> None:
     with pytest.raises(ValueError, match="message"):
         needed(None)
     pair = Pair()
-    for call in (
-        lambda: pair.client._phase1.transform,
-        pair.client._keys,
-        lambda: pair.client._phase1.finish_key_exchange(decode_message(recorded()[1][1])),
-        pair.gateway._chosen,
-    ):
-        with pytest.raises(ValueError):
-            call()
+    with pytest.raises(ValueError, match="selected"):
+        _ = pair.client._phase1.transform
+    with pytest.raises(ValueError, match="keys"):
+        pair.client._keys()
+    with pytest.raises(ValueError, match="started"):
+        pair.client._phase1.finish_key_exchange(decode_message(recorded()[1][1]))
+    with pytest.raises(ValueError, match="chosen"):
+        pair.gateway._chosen()
