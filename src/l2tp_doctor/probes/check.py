@@ -25,22 +25,19 @@ RESOLVE_TIMEOUT = 8.0
 # A dial over a path that has shown loss is tried again before silence is believed.
 MAX_DIALS = 3
 
-# An answer that says no is no silence, and an answer that was awaited and never came is one.
+# Endings that need no second dial to be believed.
 REFUSALS = (
     "ike.notify.clear",
     "ike.notify.encrypted",
     "ike.main.undecryptable_reply",
+    "ike.main.hash_valid",
+    "ike.main.needs_psk",
+    "ike.main.needs_certificate",
+    "certificate.problem",
     "l2tp.stopccn",
     "l2tp.cdn",
-)
-AWAITED = (
-    "ike.main.reply_2",
-    "ike.main.reply_4",
-    "ike.main.reply_6",
-    "ike.quick.reply_2",
-    "l2tp.sccrp",
-    "l2tp.icrp",
-    "ppp.lcp.opened",
+    "ppp.auth.refused",
+    "ppp.auth.needs_credentials",
 )
 
 Task = Callable[[], Awaitable[None]]
@@ -174,21 +171,23 @@ class _Check:
             run.observe("path.rtt", round(transmission.rtt, 6), "dial")
 
     def _worth_another_dial(self) -> bool:
-        """Only a silence that loss may explain is worth asking again."""
+        """Only an ending that loss may explain is worth asking again."""
         # Before a first answer an experiment has to show that the port answers at all.
         first_message_lost = self._is("ike.main.reply_2", False) and (
             self._is("experiment.main_500.reply", True) or self._is("experiment.small.reply", True)
         )
-        return (self._run.lossy or first_message_lost) and self._ended_in_silence()
+        return (self._run.lossy or first_message_lost) and not self._said_why()
+
+    def _said_why(self) -> bool:
+        """Whether the gateway refused in words, or a credential is missing: another dial ends the same."""
+        failed = self._run.log.latest("ppp.auth.result")
+        return any(self._run.log.latest(name) is not None for name in REFUSALS) or (
+            failed is not None and failed.value == "failure"
+        )
 
     def _is(self, name: str, value: bool) -> bool:
         latest = self._run.log.latest(name)
         return latest is not None and latest.value is value
-
-    def _ended_in_silence(self) -> bool:
-        if any(self._run.log.latest(name) is not None for name in REFUSALS):
-            return False
-        return any(self._is(name, False) for name in AWAITED)
 
     # -- experiments --------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
 """Anything may arrive in any state: no exception, and the genuine answer still counts.
 
-Which messages may an outsider replace?  Those in clear: whoever can see the cookies can answer message 1
-first, and nothing can tell.  From message 5 on a changed message either is dropped, or (5 and 6
-only, where its HASH is the proof itself) ends phase 1 with an authentication failure.
+Which messages may an outsider who sees the cookies replace?  Those in clear, because nothing can tell
+who sent them; and the last ones of phase 1: a changed HASH is a failed authentication, and what lies behind
+the HASH (NAT-D, the padding) is not covered by it although its last block is the next IV's seed
+(RFC 2409 §5.1 and appendix B).  Everything else must be dropped, and what is dropped must not matter.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from l2tp_doctor.protocol.engine import Channel, Datagram
-from l2tp_doctor.protocol.ikev1 import events
 from l2tp_doctor.protocol.ikev1.initiator import State
 from l2tp_doctor.protocol.ikev1.responder import State as ResponderState
 from l2tp_doctor.protocol.isakmp.message import encode_encrypted
@@ -26,7 +26,6 @@ MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCh
 MOST_DATAGRAMS = 60
 
 channels = st.sampled_from(Channel)
-MAIN_PROOFS, AGGRESSIVE_PROOFS = (5, 6), (3,)
 FIRST_PROTECTED = {False: 7, True: 4}
 """Number of Quick Mode 1 in the healthy flow, by whether it is Aggressive Mode's."""
 
@@ -132,10 +131,6 @@ class TestChangedMessages:
         if is_ready(pair):
             return
         assert number < FIRST_PROTECTED[aggressive], "from Quick Mode on everything is authenticated"
-        if number in (AGGRESSIVE_PROOFS if aggressive else MAIN_PROOFS):
-            failures = pair.gateway_got if from_client else pair.client_got
-            assert failures(events.AuthenticationFailed)
-            return
         assert not unchanged or pair.gateway.cookie != pair.client.cookie, "what was dropped must not matter"
 
     @MANY

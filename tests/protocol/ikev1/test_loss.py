@@ -126,7 +126,7 @@ class TestTimes:
     def test_the_patience_doubles_once_a_repetition_helped(self) -> None:
         pair = Pair(script=lambda n, _client, d: [] if n == 1 or n >= 4 else [(0.01, d)]).run()
         gave_up = only(pair.client_got(events.GaveUp))
-        # No round-trip time is known, only that it is at most 0.52 s: 1.04 s, then 1.6 times that, up to 12 s.
+        # No round-trip time is known, only that it is at most 0.52 s: 1.04 s first, 1.6 times that next.
         assert times_of(pair, 1) == pytest.approx([0, 1.04, 2.704, 5.3664, 8.3664, 11.3664])
         assert gave_up == events.GaveUp(Step.MAIN_3, 6)
         assert pair.now - 100.0 == pytest.approx(0.52 + 12.0)

@@ -31,7 +31,8 @@ class Transmission:
         self._interval = 0.0
         self._remarked = False
         self._lossy = False
-        self._bound: float | None = None  # no round trip is longer, as long as none was measured
+        self._bound: float | None = None  # stands in for the round-trip time until one was measured
+        self._ambiguous = 0  # answers in a row that could not be measured
         self.rtt: float | None = None
         self.sent = 0
         self.retransmissions = 0
@@ -46,7 +47,7 @@ class Transmission:
 
     @property
     def estimate(self) -> float | None:
-        """The round-trip time, or as long as none was measured what it cannot exceed."""
+        """The round-trip time, or as long as none was measured a guess at it."""
         return self._bound if self.rtt is None else self.rtt
 
     def begin(self, now: float) -> None:
@@ -65,12 +66,15 @@ class Transmission:
         self._answered_transmissions += self.transmissions
         sample = now - self._last_sent if self.transmissions == 1 else None
         if sample is not None:
+            self._ambiguous = 0
             self.rtt = sample if self.rtt is None else 0.75 * self.rtt + 0.25 * sample
         else:
             self._lossy = True
-            # Karn's rule leaves no sample.  Where the path is merely slower than the first interval, every
-            # request would be sent twice and none ever measured, so the next one waits longer.
-            self._bound = now - self._first_sent
+            # Karn's rule leaves no sample.  Most often the answer belongs to the last transmission, the
+            # earlier ones being lost.  But where the path is merely slower than our interval, every request
+            # would be sent twice and none ever measured; so the second time the whole wait is believed.
+            self._ambiguous += 1
+            self._bound = now - (self._last_sent if self._ambiguous == 1 else self._first_sent)
         self._first_sent = None
         return sample
 
