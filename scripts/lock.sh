@@ -17,6 +17,6 @@ compile() {
 }
 
 compile build --only-build-deps --build-deps-for editable
-compile runtime
-compile dev --extra dev --constraint requirements/runtime.txt
-compile fuzz --extra fuzz --constraint requirements/runtime.txt
+compile runtime --constraint requirements/build.txt
+compile dev --extra dev --constraint requirements/build.txt --constraint requirements/runtime.txt
+compile fuzz --extra fuzz --constraint requirements/build.txt --constraint requirements/dev.txt

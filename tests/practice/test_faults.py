@@ -14,7 +14,7 @@ from l2tp_doctor.practice.certificates import PracticeCertificates, make_certifi
 from l2tp_doctor.practice.faults import FAULTS
 from l2tp_doctor.practice.settings import CertificateFlaw, GatewaySettings
 from l2tp_doctor.protocol.certificates import validate_chain
-from l2tp_doctor.protocol.dial import DialState, TunnelEchoSilent
+from l2tp_doctor.protocol.dial import DialState
 from l2tp_doctor.protocol.engine import Channel, Datagram
 from l2tp_doctor.protocol.ikev1 import events as ike
 from l2tp_doctor.protocol.ikev1.events import Step
@@ -26,6 +26,7 @@ from l2tp_doctor.protocol.l2tp.events import (
 )
 from l2tp_doctor.protocol.ppp.auth_common import AuthProtocol
 from l2tp_doctor.protocol.ppp.events import AuthFailed, AuthRequired, IpcpFailed
+from l2tp_doctor.protocol.tunnel_echo import EchoOutcome
 from tests.practice.join import Join, delayed, dial_config
 
 NOW = datetime.now(UTC)
@@ -120,7 +121,9 @@ EXPECTED: dict[str, Callable[[Join], bool]] = {
     "ppp-address-pool-exhausted-rejected": lambda join: join.got(IpcpFailed)[0].reason == "protocol-rejected",
     "packet-loss": lambda join: join.connected,
     "slow": lambda join: join.connected and join.now - 100.0 > 13 * 0.7,
-    "icmp-filtered": lambda join: join.connected and bool(join.got(TunnelEchoSilent)),
+    "icmp-filtered": lambda join: (
+        join.connected and [echo.rtt for echo in join.got(EchoOutcome)] == [None, None]
+    ),
 }
 ON_SOCKETS_ONLY = {"ike-service-down"}
 FLAWS = {

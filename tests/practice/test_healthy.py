@@ -9,10 +9,11 @@ import pytest
 
 from l2tp_doctor.practice.gateway import Packet, Peer
 from l2tp_doctor.practice.settings import CLIENT_ADDRESSES, GATEWAY_ADDRESS, GatewaySettings
-from l2tp_doctor.protocol.dial import Connected, TunnelEchoReplied
+from l2tp_doctor.protocol.dial import Connected
 from l2tp_doctor.protocol.engine import Channel
 from l2tp_doctor.protocol.ikev1.events import NatDetected
 from l2tp_doctor.protocol.ppp.events import IpcpOpened
+from l2tp_doctor.protocol.tunnel_echo import EchoOutcome
 from tests.practice.join import CLIENT, CLIENT_PORTS, Join, delayed, dial_config, small_group, unreliable
 
 # Main Mode 3, Quick Mode 1, L2TP 2, LCP 2 (CBCP is rejected), MS-CHAPv2 1, IPCP 3 (WINS is rejected,
@@ -31,8 +32,9 @@ def test_healthy_dial_takes_exactly_its_round_trips(rtt: float) -> None:
 def test_slow_path_costs_no_more_round_trips_and_no_loss_is_reported() -> None:
     join = Join(script=delayed(0.5)).run()
     assert join.times[Connected] - 100.0 == pytest.approx(ROUND_TRIPS * 1.0)
-    # Only the very first message cannot know how slow the path is.
-    assert join.dial.initiator.transmission.retransmissions == 1
+    # The first message cannot know how slow the path is; the answer to its copy makes the second one's
+    # interval (twice half a second) end just when that answer comes.
+    assert join.dial.initiator.transmission.retransmissions == 2
 
 
 def test_healthy_dial_gets_address_and_echo_and_leaves_nothing() -> None:
@@ -41,7 +43,8 @@ def test_healthy_dial_gets_address_and_echo_and_leaves_nothing() -> None:
     assert opened.local_address == CLIENT_ADDRESSES[0]
     assert opened.peer_address == GATEWAY_ADDRESS
     assert opened.dns == (GATEWAY_ADDRESS,)
-    assert join.got(TunnelEchoReplied)
+    assert all(echo.rtt is not None for echo in join.got(EchoOutcome))
+    assert {echo.large for echo in join.got(EchoOutcome)} == {False, True}
     during = join.gateway.status()
     assert (during.sessions, during.half_open, during.tunnels, during.links, during.leases) == (1, 0, 1, 1, 1)
     started = join.now

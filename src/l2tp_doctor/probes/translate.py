@@ -12,6 +12,7 @@ from l2tp_doctor.protocol.ikev1 import events as ike
 from l2tp_doctor.protocol.ikev1.events import Step
 from l2tp_doctor.protocol.l2tp import events as l2tp
 from l2tp_doctor.protocol.ppp import events as ppp
+from l2tp_doctor.protocol.tunnel_echo import EchoOutcome
 
 SOURCE = "dial"
 
@@ -227,13 +228,11 @@ def _link_silent(run: Run, event: ppp.LinkSilent) -> None:
         run.observe("ppp.ipcp.rejected", "no-answer", SOURCE)
 
 
-def _echo(run: Run, event: dial.TunnelEchoReplied) -> None:
-    run.observe("tunnel.echo_reply", True, SOURCE)
-    run.observe("tunnel.echo_rtt", round(event.rtt, 6), SOURCE)
-
-
-def _echo_silent(run: Run, _event: dial.TunnelEchoSilent) -> None:
-    run.observe("tunnel.echo_reply", False, SOURCE)
+def _echo(run: Run, event: EchoOutcome) -> None:
+    name = "tunnel.large_echo_reply" if event.large else "tunnel.echo_reply"
+    run.observe(name, event.rtt is not None, SOURCE)
+    if event.rtt is not None and not event.large:
+        run.observe("tunnel.echo_rtt", round(event.rtt, 6), SOURCE)
 
 
 def _connected(run: Run, _event: dial.Connected) -> None:
@@ -281,8 +280,7 @@ TABLE: dict[type[Any], Callable[[Run, Any], None]] = {
     ppp.Ipv6cpOpened: _ipv6cp,
     ppp.LinkTerminated: _terminated,
     ppp.LinkSilent: _link_silent,
-    dial.TunnelEchoReplied: _echo,
-    dial.TunnelEchoSilent: _echo_silent,
+    EchoOutcome: _echo,
     dial.Connected: _connected,
     dial.Failed: _failed,
     dial.DialClosed: _closed,

@@ -10,8 +10,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from l2tp_doctor.protocol import nat_t
 from l2tp_doctor.protocol.engine import (
@@ -29,15 +28,6 @@ from l2tp_doctor.protocol.ikev1 import events as ike
 from l2tp_doctor.protocol.ikev1.endpoint import ClearCopySink, discard_clear_copy
 from l2tp_doctor.protocol.ikev1.initiator import Ikev1Initiator
 from l2tp_doctor.protocol.ikev1.policy import Credentials, InitiatorPolicy, PathAddresses
-from l2tp_doctor.protocol.ip import (
-    ICMP,
-    IcmpEcho,
-    Ipv4Packet,
-    build_icmp_echo,
-    build_ipv4,
-    parse_icmp_echo,
-    parse_ipv4,
-)
 from l2tp_doctor.protocol.l2tp import events as l2tp
 from l2tp_doctor.protocol.l2tp.config import TunnelConfig
 from l2tp_doctor.protocol.l2tp.engine import L2tpTunnel
@@ -47,9 +37,10 @@ from l2tp_doctor.protocol.ppp import events as ppp
 from l2tp_doctor.protocol.ppp.config import LinkConfig
 from l2tp_doctor.protocol.ppp.link import PppLink
 from l2tp_doctor.protocol.ppp.phases import Phase
+from l2tp_doctor.protocol.tunnel_echo import EchoOutcome, TunnelEcho
 from l2tp_doctor.protocol.wire import WireError
 
-ECHO_DATA = b"l2tp-doctor echo through the tunnel"
+DEFAULT_MRU = 1500  # RFC 1661 §6.1: where the option is not negotiated
 
 
 class DialState(enum.Enum):
@@ -72,18 +63,6 @@ class EspFirstReceived:
     """The first authentic ESP packet of our SA arrived."""
 
     udp_encapsulated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TunnelEchoReplied:
-    """ICMP echo through the tunnel was answered by the peer's PPP address."""
-
-    rtt: float
-
-
-@dataclass(frozen=True, slots=True)
-class TunnelEchoSilent:
-    """ICMP echo through the tunnel was not answered; the link itself may still be alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +90,7 @@ DialEvent = (
     | l2tp.L2tpEvent
     | ppp.LinkEvent
     | EspFirstReceived
-    | TunnelEchoReplied
-    | TunnelEchoSilent
+    | EchoOutcome
     | Connected
     | Failed
     | DialClosed
@@ -129,10 +107,8 @@ class DialConfig:
         credentials: IKE credentials.
         tunnel: L2TP settings.
         link: PPP settings.
-        echo_interval: seconds between the first two echoes through the tunnel, but at least 1.5 round
-            trips; doubled each time up to one second.  A gateway often acknowledges IPCP before its own
-            interface is up, so that the first echo is lost.
-        echo_attempts: how many are sent before the echo counts as unanswered.
+        echo_interval: seconds before an echo through the tunnel is repeated, but at least 1.5 round trips.
+        large_echo_size: bytes of the large echo's IP packet; Windows' L2TP interface has an MTU of 1400.
         keepalive_interval: seconds between NAT keepalives (RFC 3948 §4: 20).
         close_wait: seconds each layer may take to close; three round trips if that is longer.
     """
@@ -143,20 +119,9 @@ class DialConfig:
     tunnel: TunnelConfig
     link: LinkConfig
     echo_interval: float = 0.1
-    echo_attempts: int = 7
+    large_echo_size: int = 1400
     keepalive_interval: float = 20.0
     close_wait: float = 0.6
-
-
-@dataclass(slots=True)
-class _Echo:
-    """Echoes through the tunnel: to whom, how often so far, and when the next is due."""
-
-    packet: Callable[[int], bytes] = field(repr=False)
-    identifier: int
-    sent: dict[int, float] = field(default_factory=dict)
-    due: float | None = None
-    link_alive: bool = False
 
 
 class Dial:
@@ -180,7 +145,9 @@ class Dial:
         self._tunnel: L2tpTunnel | None = None
         self._peer_port = L2TP_PORT
         self._link: PppLink | None = None
-        self._echo: _Echo | None = None
+        self._echo: TunnelEcho | None = None
+        self._link_alive = False
+        self._peer_mru = DEFAULT_MRU
         self._outgoing: deque[Datagram] = deque()
         self._events: deque[DialEvent] = deque()
         self._keepalive_at: float | None = None
@@ -226,7 +193,7 @@ class Dial:
         if self._link is not None:
             times.append(self._link.get_timer())
         if self._echo is not None:
-            times.append(self._echo.due)
+            times.append(self._echo.get_timer())
         return min((time for time in times if time is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -238,8 +205,9 @@ class Dial:
         if self._keepalive_at is not None and now >= self._keepalive_at:
             self._ike.send_keepalive()
             self._keepalive_at = now + self._config.keepalive_interval
-        if self._echo is not None and self._echo.due is not None and now >= self._echo.due:
-            self._next_echo(self._echo, now)
+        if self._echo is not None:
+            self._echo.handle_timer(now)
+            self._pump_echo(now)
         if self._close_by is not None and now >= self._close_by:
             self._clean = False
             self._close_next(now)
@@ -321,7 +289,9 @@ class Dial:
         if event is None:
             return bool(frames)
         if isinstance(event, ppp.IpPacket):
-            self._on_ip(event.packet, now)
+            if self._echo is not None:
+                self._echo.receive(event.packet, now)
+                self._pump_echo(now)
             return True
         self._events.append(event)
         self._on_ppp(event, now)
@@ -428,9 +398,11 @@ class Dial:
     def _on_ppp(self, event: ppp.LinkEvent, now: float) -> None:
         if isinstance(event, ppp.IpcpOpened):
             self._start_echo(event, now)
+        elif isinstance(event, ppp.LcpOpened):
+            mru = event.peer_options.get("MRU")
+            self._peer_mru = mru if isinstance(mru, int) else DEFAULT_MRU
         elif isinstance(event, ppp.EchoReplied):
-            if self._echo is not None:
-                self._echo.link_alive = True
+            self._link_alive = True
         elif isinstance(event, ppp.AuthFailed):
             self._fail("PPP authentication")
         elif isinstance(event, ppp.CredentialsMissing):
@@ -456,55 +428,38 @@ class Dial:
         if self.state is not DialState.PPP or self._link is None:
             return
         self.state = DialState.ECHO
-        identifier = int.from_bytes(self._random(2), "big")
         # A peer that keeps its address to itself can still be asked for the first DNS server's.
-        target = event.peer_address or (event.dns[0] if event.dns else ipaddress.IPv4Address("0.0.0.0"))
-
-        def packet(sequence: int) -> bytes:
-            message = build_icmp_echo(IcmpEcho(False, identifier, sequence, ECHO_DATA))
-            return build_ipv4(Ipv4Packet(event.local_address, target, ICMP, message))
-
-        self._echo = _Echo(packet, identifier)
+        target = event.peer_address or (event.dns[0] if event.dns else ipaddress.IPv4Address(0))
+        self._echo = TunnelEcho(
+            event.local_address,
+            target,
+            int.from_bytes(self._random(2), "big"),
+            min(self._peer_mru, self._config.large_echo_size),
+            max(self._config.echo_interval, 1.5 * (self._ike.transmission.estimate or 0.0)),
+        )
         self._link.send_echo(now)
-        self._next_echo(self._echo, now)
+        self._echo.start(now)
+        self._pump_echo(now)
 
-    def _next_echo(self, echo: _Echo, now: float) -> None:
-        if self._link is None:
-            return
-        if len(echo.sent) >= self._config.echo_attempts:
-            echo.due = None
-            self._events.append(TunnelEchoSilent())
-            if echo.link_alive:
-                # The gateway filters ICMP, but its LCP answers through the same tunnel.
-                self._connected()
-            else:
-                self._fail("no echo through the tunnel")
-            return
-        sequence = len(echo.sent) + 1
-        echo.sent[sequence] = now
-        first = max(self._config.echo_interval, 1.5 * (self._ike.transmission.rtt or 0.0))
-        echo.due = now + min(first * 2 ** (sequence - 1), 1.0)
-        self._link.send_ip(echo.packet(sequence))
-        self._note(now, "icmp", f"echo request {sequence} through the tunnel", 0, Direction.OUT)
-
-    def _on_ip(self, packet: bytes, now: float) -> None:
+    def _pump_echo(self, now: float) -> None:
         echo = self._echo
-        if echo is None or echo.due is None:
+        if echo is None or self._link is None:
             return
-        try:
-            received = parse_ipv4(packet)
-            answer = parse_icmp_echo(received.payload) if received.protocol == ICMP else None
-        except WireError:
-            return
-        if answer is None or not answer.reply or answer.identifier != echo.identifier:
-            return
-        sent_at = echo.sent.get(answer.sequence)
-        if sent_at is None:
-            return
-        echo.due = None
-        self._note(now, "icmp", f"echo reply {answer.sequence} through the tunnel", len(packet))
-        self._events.append(TunnelEchoReplied(now - sent_at))
-        self._connected()
+        for packet in echo.packets_to_send():
+            self._link.send_ip(packet)
+            self._note(now, "icmp", "echo request through the tunnel", len(packet), Direction.OUT)
+        while (outcome := echo.next_outcome()) is not None:
+            self._events.append(outcome)
+            self._on_echo(outcome, now)
+        if echo.finished and self.state is DialState.ECHO:
+            self._connected()
+
+    def _on_echo(self, outcome: EchoOutcome, now: float) -> None:
+        if outcome.rtt is not None:
+            self._note(now, "icmp", "echo reply through the tunnel", outcome.size)
+        elif not outcome.large and not self._link_alive:
+            # Not even LCP's own echo is answered through this tunnel; otherwise ICMP is merely filtered.
+            self._fail("no echo through the tunnel")
 
     def _connected(self) -> None:
         self.state = DialState.CONNECTED

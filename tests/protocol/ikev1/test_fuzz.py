@@ -22,7 +22,7 @@ from tests.protocol.ikev1.pair import INITIATOR, Pair
 from tests.protocol.ikev1.test_states import BUILD, BUILD_RESPONDER, recorded, with_cookies
 from tests.protocol.ikev1.tools import is_ready, isakmp, triggers
 
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MOST_DATAGRAMS = 60
 
 channels = st.sampled_from(Channel)

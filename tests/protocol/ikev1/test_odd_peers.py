@@ -22,6 +22,7 @@ from l2tp_doctor.protocol.ikev1.policy import (
     decode_phase2,
     phase2_offer,
 )
+from l2tp_doctor.protocol.ikev1.responder import State as ResponderState
 from l2tp_doctor.protocol.ikev1.transmission import Transmission
 from l2tp_doctor.protocol.isakmp.constants import OakleyAttribute
 from l2tp_doctor.protocol.isakmp.message import Header, encode_message
@@ -251,6 +252,34 @@ class TestProofs:
             script=script,
         ).run()
         assert only(pair.client_got(events.AuthenticationFailed)).reason == "incomplete"
+
+    @pytest.mark.parametrize("aggressive", [False, True])
+    def test_our_wrong_hash_is_refused(self, aggressive: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        original = Authenticator.initiator_proof
+
+        def wrong(
+            self: Authenticator, *arguments: Identification, request_certificate: bool = True
+        ) -> list[Payload]:
+            identity, _ = original(self, *arguments, request_certificate=request_certificate)
+            return [identity, HashPayload(bytes(20))]
+
+        monkeypatch.setattr(Authenticator, "initiator_proof", wrong)
+        pair = Pair(replace(INITIATOR, aggressive=aggressive)).run()
+        assert only(pair.gateway_got(events.AuthenticationFailed)).reason == "hash"
+        assert pair.gateway.state is ResponderState.REFUSED
+        notify = pair.client_got(events.NotifyReceived)[0]
+        assert (notify.name, notify.authentic) == ("INVALID_HASH_INFORMATION", True)
+
+    def test_the_gateways_wrong_hash_ends_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        original = Authenticator.responder_proof
+
+        def wrong(self: Authenticator, identity: Identification) -> list[Payload]:
+            return [original(self, identity)[0], HashPayload(bytes(20))]
+
+        monkeypatch.setattr(Authenticator, "responder_proof", wrong)
+        pair = Pair().run()
+        assert only(pair.client_got(events.AuthenticationFailed)).reason == "hash"
+        assert pair.client.state is State.STOPPED
 
     def test_credentials_are_checked_before(self) -> None:
         secrets = Phase1Secrets(bytes(8), bytes(8), b"Ni", b"Nr", b"gx", b"gy", b"sa", b"gxy")

@@ -1,0 +1,140 @@
+"""ICMP echo through the tunnel: a small packet and one as large as the link allows.
+
+The small one proves that the VPN carries traffic, the large one that full-sized packets
+pass too: where only the small one comes back, the path's MTU is smaller than it admits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from l2tp_doctor.protocol.ip import (
+    ICMP,
+    IcmpEcho,
+    Ipv4Packet,
+    build_icmp_echo,
+    build_ipv4,
+    parse_icmp_echo,
+    parse_ipv4,
+)
+from l2tp_doctor.protocol.wire import WireError
+
+_HEADERS = 28  # IPv4 and ICMP echo header
+_TEXT = b"l2tp-doctor echo through the tunnel "
+
+# A gateway often acknowledges IPCP before its own interface is up, so the first echo may be lost;
+# and it may hold ICMP back, so trying has an end.
+SMALL_ATTEMPTS = 7
+LARGE_ATTEMPTS = 5
+MAX_INTERVAL = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class EchoOutcome:
+    """How one of the two echoes ended; ``rtt`` in seconds is ``None`` when it was never answered."""
+
+    large: bool
+    size: int
+    rtt: float | None
+
+
+@dataclass(slots=True)
+class _Series:
+    """The repetitions of one echo."""
+
+    large: bool
+    size: int
+    identifier: int
+    attempts: int
+    sent: dict[int, float] = field(default_factory=dict)
+    due: float | None = None
+    over: bool = False
+
+
+class TunnelEcho:
+    """Sends both echoes until each is answered or given up.
+
+    Args:
+        local: our address in the tunnel.
+        target: the peer's.
+        identifier: 16 bits; the large echo uses the next one.
+        large_size: bytes of the large IP packet.
+        interval: seconds before the first repetition; doubled each time, at most one second.
+    """
+
+    def __init__(
+        self, local: IPv4Address, target: IPv4Address, identifier: int, large_size: int, interval: float
+    ) -> None:
+        self._local = local
+        self._target = target
+        self._interval = interval
+        small = _Series(False, _HEADERS + len(_TEXT), identifier, SMALL_ATTEMPTS)
+        large = _Series(True, large_size, (identifier + 1) & 0xFFFF, LARGE_ATTEMPTS)
+        self._series = (small, large)
+        self._outgoing: deque[bytes] = deque()
+        self._outcomes: deque[EchoOutcome] = deque()
+
+    @property
+    def finished(self) -> bool:
+        """Whether both echoes are over."""
+        return all(series.over for series in self._series)
+
+    def start(self, now: float) -> None:
+        """Sends both for the first time."""
+        for series in self._series:
+            self._send(series, now)
+
+    def packets_to_send(self) -> list[bytes]:
+        """Returns and forgets the IP packets waiting to be sent."""
+        waiting = list(self._outgoing)
+        self._outgoing.clear()
+        return waiting
+
+    def get_timer(self) -> float | None:
+        """Returns when the next repetition, or giving up, is due."""
+        return min((series.due for series in self._series if series.due is not None), default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Repeats or gives up what is due."""
+        for series in self._series:
+            if series.due is None or now < series.due:
+                continue
+            if len(series.sent) < series.attempts:
+                self._send(series, now)
+            else:
+                self._end(series, None)
+
+    def receive(self, packet: bytes, now: float) -> None:
+        """Takes an IP packet from the tunnel; everything but our answers is ignored."""
+        try:
+            received = parse_ipv4(packet)
+            if received.protocol != ICMP:
+                return
+            answer = parse_icmp_echo(received.payload)
+        except WireError:
+            return
+        for series in self._series:
+            sent_at = series.sent.get(answer.sequence)
+            ours = answer.reply and answer.identifier == series.identifier and not series.over
+            if ours and sent_at is not None and len(packet) >= series.size:
+                self._end(series, now - sent_at)
+
+    def next_outcome(self) -> EchoOutcome | None:
+        """Returns the oldest outcome not yet taken, or ``None``."""
+        return self._outcomes.popleft() if self._outcomes else None
+
+    def _send(self, series: _Series, now: float) -> None:
+        sequence = len(series.sent) + 1
+        series.sent[sequence] = now
+        series.due = now + min(self._interval * 2 ** (sequence - 1), MAX_INTERVAL)
+        data = (_TEXT * (series.size // len(_TEXT) + 1))[: series.size - _HEADERS]
+        message = build_icmp_echo(IcmpEcho(False, series.identifier, sequence, data))
+        packet = Ipv4Packet(self._local, self._target, ICMP, message, identification=sequence)
+        self._outgoing.append(build_ipv4(packet))
+
+    def _end(self, series: _Series, rtt: float | None) -> None:
+        series.over = True
+        series.due = None
+        self._outcomes.append(EchoOutcome(series.large, series.size, rtt))
