@@ -52,7 +52,7 @@ def test_json_is_all_of_stdout_and_progress_is_on_stderr(monkeypatch: pytest.Mon
     assert "Main Mode 5" in result.stderr
 
 
-@pytest.mark.parametrize(("language", "verdict"), [("ja", "接続できません"), ("en", "It fails")])
+@pytest.mark.parametrize(("language", "verdict"), [("ja", "接続できない"), ("en", "It fails")])
 def test_report_is_on_stdout_in_the_chosen_language(
     monkeypatch: pytest.MonkeyPatch, language: str, verdict: str
 ) -> None:

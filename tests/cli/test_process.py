@@ -129,4 +129,4 @@ def test_a_narrow_encoding_loses_characters_and_not_the_report() -> None:
         capture_output=True, env=ENVIRONMENT | {"PYTHONIOENCODING": "cp932"}, cwd=ROOT, timeout=20,
     )  # fmt: skip
     assert process.returncode == 1, process.stderr.decode("cp932")
-    assert "接続できません" in process.stdout.decode("cp932")
+    assert "接続できない" in process.stdout.decode("cp932")

@@ -66,8 +66,15 @@ class Checked:
     def explain(self) -> str:
         """Return all that a reader of a failed test needs."""
         found = self.result
-        shown = [f"{item.name}={item.value!r}{' ' + item.reason if item.reason else ''}" for item in found.observations]
-        drops = [f"{line.at:.3f} {line.layer} {line.summary}: {line.dropped}" for line in found.timeline if line.dropped]
+        shown = [
+            f"{item.name}={item.value!r}{' ' + item.reason if item.reason else ''}"
+            for item in found.observations
+        ]
+        drops = [
+            f"{line.at:.3f} {line.layer} {line.summary}: {line.dropped}"
+            for line in found.timeline
+            if line.dropped
+        ]
         return "\n".join(
             [
                 f"exit {self.exit_code}, {found.verdict} at {found.stage}, {found.elapsed_seconds} s",
@@ -79,7 +86,9 @@ class Checked:
         )
 
 
-def arguments(gateway: Gateway, directory: Path, *options: str, psk: str = "", password: str = "") -> list[str]:
+def arguments(
+    gateway: Gateway, directory: Path, *options: str, psk: str = "", password: str = ""
+) -> list[str]:
     """Return the command line for a gateway's first account; secrets go through files in ``directory``."""
     key, word = directory / "psk", directory / "password"
     key.write_text(psk or gateway.psk)
@@ -134,9 +143,7 @@ class Doctor:
         assert self.path.plaintext_l2tp_packets() == 0
         return checked
 
-    def faulty(
-        self, cause: str, *options: str, host: str = "", psk: str = "", password: str = ""
-    ) -> Checked:
+    def faulty(self, cause: str, *options: str, host: str = "", psk: str = "", password: str = "") -> Checked:
         """Dial; insist that the cause is named first."""
         checked = self.check(*options, host=host, psk=psk, password=password)
         found = checked.result

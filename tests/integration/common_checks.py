@@ -15,7 +15,16 @@ import pytest
 from lab import faults
 from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, Shape
 
-from tests.integration.checking import FAULTY, HEALTHY, UNDETERMINED, UNPRIVILEGED, Checked, Doctor, arguments, run
+from tests.integration.checking import (
+    FAULTY,
+    HEALTHY,
+    UNDETERMINED,
+    UNPRIVILEGED,
+    Checked,
+    Doctor,
+    arguments,
+    run,
+)
 
 Dial = Callable[[Shape], contextlib.AbstractContextManager[Doctor]]
 """Makes a path of the given shape to the module's gateway."""
@@ -138,7 +147,9 @@ class CommonChecks:
         with dial(DIRECT) as doctor:
             argv = ["check", doctor.path.dial_address, "--json"]
             checked = run(doctor.path.client, argv)
-        assert (checked.exit_code, checked.result.verdict) == (UNDETERMINED, "undetermined"), checked.explain()
+        assert (checked.exit_code, checked.result.verdict) == (UNDETERMINED, "undetermined"), (
+            checked.explain()
+        )
         assert checked.value("ike.main.needs_psk") is True
         assert checked.result.causes == []
 

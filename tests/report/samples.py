@@ -132,7 +132,7 @@ def healthy() -> tuple[Measurement, Diagnosis]:
         "server-behind-nat",
         1.0,
         ("obs-3",),
-        (Reason(LocalizedText(ja="NAT の内側です。", en="It is behind a NAT."), ("obs-3",), 0.0, "for"),),
+        (Reason(LocalizedText(ja="NAT の内側である。", en="It is behind a NAT."), ("obs-3",), 0.0, "for"),),
     )
     diagnosis = Diagnosis("healthy", "connected", None, (), (warning,), None, 0.0)
     return measurement("connected", seen, trace, elapsed=0.15), diagnosis
@@ -161,14 +161,14 @@ def blocked_4500() -> tuple[Measurement, Diagnosis]:
     proof = (
         Reason(
             LocalizedText(
-                ja="UDP 500 では Main Mode 4 まで応答がありましたが、UDP 4500 からは何も返りません。",
+                ja="UDP 500 では Main Mode 4 まで応答があったが、UDP 4500 からは何も返らない。",
                 en="UDP 500 answered up to Main Mode 4, yet nothing came back from UDP 4500.",
             ),
             ("obs-1", "obs-2"), 3.0, "for",
         ),
         Reason(
             LocalizedText(
-                ja="UDP 4500 へ直接送った新しい Main Mode も無応答でした。",
+                ja="UDP 4500 へ直接送った新しい Main Mode も無応答だった。",
                 en="A fresh Main Mode straight to UDP 4500 met silence too.",
             ),
             ("obs-8",), 2.0, "for",
@@ -194,7 +194,7 @@ def wrong_password() -> tuple[Measurement, Diagnosis]:
         event(0.113, OUT, "isakmp", "Informational: HASH, DELETE(ISAKMP) (encrypted)", 84),
     ]
     seen = observations(("nat_t.floated", True), ("ppp.auth.error", 691), ("ppp.auth.message", "E=691 R=1"))
-    proof = (Reason(LocalizedText(ja="拒否されました。", en="It was refused."), ("obs-2",), 5.0, "for"),)
+    proof = (Reason(LocalizedText(ja="拒否された。", en="It was refused."), ("obs-2",), 5.0, "for"),)
     cause = RankedCause("ppp-credentials-rejected", 0.995, ("obs-2",), proof)
     error = WindowsError(691, "ERROR_AUTHENTICATION_FAILURE")
     return measurement("auth", seen, trace, elapsed=0.12), Diagnosis(
@@ -205,7 +205,7 @@ def wrong_password() -> tuple[Measurement, Diagnosis]:
 def ambiguous() -> tuple[Measurement, Diagnosis]:
     """Returns a dial whose silence fits two causes."""
     text = LocalizedText(
-        ja="別の回線からもう一度試すと区別できます。",
+        ja="別の回線からもう一度試すと区別できる。",
         en="Another try from a different line would tell them apart.",
     )
     experiment = SeparatingExperiment("ike-service-down", "second-vantage-point", text)
@@ -214,7 +214,7 @@ def ambiguous() -> tuple[Measurement, Diagnosis]:
         RankedCause("ike-service-down", 0.45, ("obs-1",), ()),
     )
     why = Undetermined(
-        "ambiguous", ("obs-1",), LocalizedText(ja="2つの候補が残りました。", en="Two candidates remain.")
+        "ambiguous", ("obs-1",), LocalizedText(ja="2つの候補が残った。", en="Two candidates remain.")
     )
     trace = [main_mode(1)[0], event(0.5, NOTE, "isakmp", "retransmission 1 of main-1")]
     seen = observations(("udp500.reply", False), ("host.alive", True))

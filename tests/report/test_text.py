@@ -56,10 +56,10 @@ def test_a_fault_is_told_in_the_order_cause_proof_next() -> None:
 @pytest.mark.parametrize(
     ("sample", "ja", "en"),
     [
-        (samples.healthy, "VPN は正常です", "The VPN works"),
-        (samples.blocked_4500, "接続できません", "It fails"),
-        (samples.wrong_password, "接続できません", "It fails"),
-        (samples.ambiguous, "原因を1つに決められません", "could not be determined"),
+        (samples.healthy, "VPN は正常", "The VPN works"),
+        (samples.blocked_4500, "接続できない", "It fails"),
+        (samples.wrong_password, "接続できない", "It fails"),
+        (samples.ambiguous, "原因を1つに決められない", "could not be determined"),
     ],
 )
 def test_both_languages_say_the_verdict(sample: Sample, ja: str, en: str) -> None:

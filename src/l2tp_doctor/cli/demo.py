@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -102,6 +101,7 @@ async def _play(scene: Scene, screen: Screen, words: Words) -> tuple[Measurement
 
 def _demo() -> int:
     words = session().words
+    from l2tp_doctor.cli.loop import run
     from l2tp_doctor.cli.screen import Screen
 
     screen = Screen(words, color=session().color)
@@ -110,7 +110,7 @@ def _demo() -> int:
     for number, scene in enumerate(SCENES, 1):
         title = words("demo.title", number=number, count=len(SCENES), what=words(f"demo.{scene.id}"))
         click.secho(f"\n=== {title} ===", bold=session().color or None)
-        measurement, diagnosis = asyncio.run(_play(scene, screen, words))
+        measurement, diagnosis = run(_play(scene, screen, words))
         if measurement.interrupted:
             return Exit.INTERRUPTED
         got = verdict_of(diagnosis)

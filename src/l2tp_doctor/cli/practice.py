@@ -89,11 +89,12 @@ def _practice(
         return Exit.HEALTHY
     words = session().words
     settings = settings_with(fault)
+    from l2tp_doctor.cli.loop import run
     from l2tp_doctor.practice.server import ServerSettings
 
     server = ServerSettings(settings, host=ADDRESS, ike_port=ike_port, nat_t_port=nat_t_port)
     try:
-        asyncio.run(_serve(server, fault, seconds))
+        run(_serve(server, fault, seconds))
     except OSError as error:
         reason = error.strerror or type(error).__name__
         write_line(words("error.prefix", message=words("practice.bind", reason=reason)))

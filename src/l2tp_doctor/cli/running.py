@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from l2tp_doctor.cli.loop import run as run_in_loop
 from l2tp_doctor.observations import Observation
 from l2tp_doctor.probes.interface import CheckRequest, Listener, Measurement
 from l2tp_doctor.protocol.engine import TraceEvent
@@ -103,7 +104,7 @@ def run_measurement(request: CheckRequest, listener: Listener, on_stop: Callable
             for number in caught:
                 loop.remove_signal_handler(number)
 
-    asyncio.run(main())
+    run_in_loop(main())
     return run
 
 

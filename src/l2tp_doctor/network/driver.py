@@ -55,15 +55,20 @@ class Driver(Generic[Event]):
 
     def pump(self) -> None:
         """Sends what is waiting, delivers events, sets the next timer."""
-        if self._stopped:
+        if self._is_over():
             return
         for datagram in self._engine.datagrams_to_send(self.now):
             self._send(datagram)
         while (event := self._engine.next_event()) is not None:
             self._on_event(event)
+            if self._is_over():  # whoever took the event may have stopped us
+                return
             for datagram in self._engine.datagrams_to_send(self.now):
                 self._send(datagram)
         self._arm()
+
+    def _is_over(self) -> bool:
+        return self._stopped
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -12,16 +12,26 @@ from l2tp_doctor.network.raw_esp import RawEsp
 from l2tp_doctor.network.udp import PortTakenError, UdpEndpoint
 from l2tp_doctor.protocol.engine import Channel, Datagram, Direction
 
+# A whole run with all experiments takes some hundred datagrams.  More than this is a flood, whose
+# tail proves nothing and must not fill the memory.
+MAX_PACKETS = 20_000
+MAX_RECORDED = 32 * 1024 * 1024
+
 
 class Recorder:
     """Keeps every datagram of a run with its time, and the clear text of encrypted ones.
 
     Args:
         started: the loop time that counts as 0.
+
+    Attributes:
+        left_out: datagrams beyond :data:`MAX_PACKETS` or :data:`MAX_RECORDED`, which are not kept.
     """
 
     def __init__(self, started: float) -> None:
         self.started = started
+        self.left_out = 0
+        self._room = MAX_RECORDED
         self._packets: list[CapturedPacket] = []
         self._clear: dict[bytes, bytes] = {}
 
@@ -34,13 +44,18 @@ class Recorder:
         payload: bytes,
     ) -> None:
         """Records a datagram from ``ends[0]`` to ``ends[1]``."""
+        if len(self._packets) >= MAX_PACKETS or len(payload) > self._room:
+            self.left_out += 1
+            return
+        self._room -= len(payload)
         self._packets.append(
             CapturedPacket(now - self.started, direction, channel, ends[0], ends[1], payload)
         )
 
     def clear_copy(self, wire: bytes, clear: bytes) -> None:
         """Takes the clear text of a datagram seen on the wire."""
-        self._clear[wire] = clear
+        if len(self._clear) < MAX_PACKETS:
+            self._clear[wire] = clear
 
     def packets(self) -> tuple[CapturedPacket, ...]:
         """Returns everything recorded so far, in order, with clear texts where known."""
@@ -136,8 +151,8 @@ class GatewayPath:
         """Sends a datagram on its channel; what the system says against it goes to ``on_notice``."""
         now = self._loop.time()
         if datagram.channel is Channel.ESP:
-            self._recorder.add(now, Direction.OUT, Channel.ESP, self._esp_ends, datagram.data)
-            if self._esp is not None:
+            if self._esp is not None:  # without a raw socket nothing leaves, and a capture must not say so
+                self._recorder.add(now, Direction.OUT, Channel.ESP, self._esp_ends, datagram.data)
                 self._esp.send(datagram.data)
             return
         endpoint = self._udp[datagram.channel]

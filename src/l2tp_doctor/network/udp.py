@@ -93,13 +93,15 @@ class UdpEndpoint:
         An error of an earlier datagram may come up here; it goes to ``on_notice`` and this one is
         sent again.
         """
+        if self._socket.fileno() < 0:
+            return None  # closed: a timer that fires late has nothing to say about the network
         for _attempt in range(2):
             try:
                 self._send_once(payload, ttl)
             except BlockingIOError:
                 return None  # the buffer is full; UDP may lose datagrams, and retransmission copes
             except OSError as error:
-                pending = list(icmp_errors.read_all(self._socket))
+                pending = self._earlier_errors(error)
                 for notice in pending:
                     self._on_notice(notice)
                 if not pending:
@@ -107,6 +109,14 @@ class UdpEndpoint:
             else:
                 return None
         return None
+
+    def _earlier_errors(self, error: OSError) -> list[IcmpNotice]:
+        """Returns what the network said against earlier datagrams, which made this one fail."""
+        if icmp_errors.available():
+            return list(icmp_errors.read_all(self._socket))
+        # A closed port is always news of an earlier datagram: this one has not been sent yet.
+        notice = icmp_errors.from_exception(error)
+        return [notice] if notice is not None and not notice.local else []
 
     def _send_once(self, payload: bytes, ttl: int | None) -> None:
         if ttl is None:
@@ -128,6 +138,8 @@ class UdpEndpoint:
         for notice in icmp_errors.read_all(self._socket):
             self._on_notice(notice)
         for _ in range(_BATCH):
+            if self._socket.fileno() < 0:
+                return  # whoever took the last one has closed us
             try:
                 payload, sender = self._socket.recvfrom(_MAX_DATAGRAM)
             except BlockingIOError:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import Awaitable, Callable
 from functools import partial
+from ipaddress import ip_address
 
 from l2tp_doctor.knowledge.profile import AUTH_PSK, Profile
 from l2tp_doctor.network import icmp_errors, raw_esp
@@ -62,7 +64,8 @@ async def measure(request: CheckRequest, profile: Profile, listener: Listener) -
         pass  # the budget is hard: what is known by now is the result
     except asyncio.CancelledError:
         interrupted = True
-    await check.close()
+    finally:
+        await check.close()
     run.conclude_silence()
     check.conclude()
     return Measurement(
@@ -128,7 +131,11 @@ class _Check:
         reason = raw_esp.unavailable_because()
         run.observe("native_esp.available", None if reason else True, "capabilities", reason=reason)
         wish = run.request.nat_t
-        self._native = not reason and wish != "forced"
+        if reason and wish == "native":
+            raise PermissionError(errno.EPERM, reason)  # native ESP that is never sent would look blocked
+        # On loopback a raw socket hears what it sent itself, and no gateway listens on another one.
+        loopback = wish == "auto" and ip_address(run.remote.partition("%")[0]).is_loopback
+        self._native = not reason and wish != "forced" and not loopback
         # Without a raw socket native ESP would look blocked although nobody blocks it.
         self._forced = wish == "forced" or (wish == "auto" and not self._native)
 
@@ -261,10 +268,12 @@ class _Check:
         """Ends what still runs and tears the dial down."""
         for task in self._tasks.values():
             task.cancel()
+        closing: list[asyncio.Future[None]] = list(self._tasks.values())
+        if self._dialing is not None:
+            closing.append(asyncio.ensure_future(self._dialing.close()))
+        # All at once, so that the whole teardown takes no longer than one; cancelling cancels each.
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-            if self._dialing is not None:
-                await self._dialing.close()
+            await asyncio.gather(*closing, return_exceptions=True)
 
     def conclude(self) -> None:
         """Adds what only the whole run can say."""

@@ -64,6 +64,7 @@ class Dialing:
         self.finished: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         """Resolves to whether the dial connected."""
         self._closed = asyncio.Event()
+        self._over = False
         self.esp_received = False
         self.tunnel_up = False
         self.path: GatewayPath = run.open_path(
@@ -121,13 +122,19 @@ class Dialing:
             self._closed.set()
 
     async def close(self) -> None:
-        """Tears the dial down politely and closes its sockets; bounded in time."""
+        """Tears the dial down politely and closes its sockets; bounded in time.
+
+        A second call, after one that was cancelled, has nothing left to do.
+        """
+        if self._over:
+            return
         try:
             self.engine.close(self._driver.now)
             self._driver.pump()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closed.wait(), CLOSE_LIMIT)
         finally:
+            self._over = True
             self._driver.stop()
             self.path.close()
             if not self.finished.done():

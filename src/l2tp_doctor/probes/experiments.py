@@ -110,13 +110,13 @@ async def phase1(run: Run, name: str, policy: InitiatorPolicy, *, source_port: i
             run.asked(datagram.channel)
             path.send(datagram)
 
-        driver: Driver[IkeEvent] = Driver(engine, send, on_event, run.started)
-        drivers.append(driver)
-        driver.start()
+        drivers.append(Driver(engine, send, on_event, run.started))
+        drivers[0].start()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(finished.wait(), policy.retransmission.give_up * 2 + 1)
-        driver.stop()
     finally:
+        for driver in drivers:
+            driver.stop()
         path.close()
     if outcome.retransmitted:
         run.lossy = True
@@ -223,7 +223,11 @@ async def aggressive(run: Run) -> None:
             for digest in (2, 4)
         )
         policy = offers.experiment_policy(run.profile, offered)
-        outcome = await phase1(run, "aggressive", replace(policy, aggressive=True, identity=_identity(run)))
+        outcome = await phase1(
+            run,
+            "aggressive",
+            replace(policy, aggressive=True, identity=_identity(run), stop_after=Step.AGGRESSIVE_1),
+        )
         value = "sa" if outcome.message_4 else outcome.notify or "none"
         run.observe("experiment.aggressive.reply", value, "aggressive")
 

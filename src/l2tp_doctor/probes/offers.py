@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from l2tp_doctor.knowledge.profile import AUTH_PSK, AUTH_RSA_SIGNATURES, MainModeTransform, Profile
 from l2tp_doctor.probes.interface import CheckRequest
 from l2tp_doctor.protocol.engine import Channel, RetransmissionPolicy
+from l2tp_doctor.protocol.ikev1.events import Step
 from l2tp_doctor.protocol.ikev1.policy import (
     Credentials,
     InitiatorPolicy,
@@ -24,6 +23,11 @@ from l2tp_doctor.protocol.ppp.lcp import LcpProfile
 # them with 1.8 %; and the experiments that start meanwhile ask the same port again.
 DIAL_PATIENCE = RetransmissionPolicy(
     initial=0.45, minimum=0.25, rtt_factor=2.5, backoff=1.35, maximum=1.5, give_up=4.5
+)
+# A Linux gateway's xl2tpd often answers the first SCCRQ before its kernel has the outbound SA, and that
+# answer is lost: the second SCCRQ, soon after the first, is the one that counts.  A fast path sees nine.
+L2TP_PATIENCE = RetransmissionPolicy(
+    initial=0.45, minimum=0.1, rtt_factor=2.0, backoff=1.5, maximum=1.5, give_up=5.0
 )
 # An experiment only asks whether anything answers at all.
 EXPERIMENT_PATIENCE = RetransmissionPolicy(
@@ -100,7 +104,7 @@ def experiment_policy(
         nonce_size=profile.nonce_length,
         first_channel=channel,
         retransmission=EXPERIMENT_PATIENCE,
-        stop_after_message_4=True,
+        stop_after=Step.MAIN_1,
     )
 
 
@@ -114,7 +118,7 @@ def tunnel_config(profile: Profile) -> TunnelConfig:
         framing_capabilities=profile.l2tp.framing_capabilities,
         bearer_capabilities=profile.l2tp.bearer_capabilities,
         receive_window=profile.l2tp.receive_window,
-        retransmission=replace(DIAL_PATIENCE, give_up=6.0),
+        retransmission=L2TP_PATIENCE,
     )
 
 

@@ -18,6 +18,8 @@ from l2tp_doctor.protocol.engine import Channel, Datagram, RandomSource, TraceEv
 from l2tp_doctor.protocol.ikev1.policy import PathAddresses
 
 DatagramSink = Callable[[Datagram], None]
+# As with packets: a flood's tail proves nothing, and each line is shown to a person.
+MAX_TRACE = 5000
 PORT_NAMES = {Channel.IKE: "udp500", Channel.NAT_T: "udp4500"}
 
 
@@ -73,7 +75,9 @@ class Run:
             self.observe(name, value, source)
 
     def note_trace(self, event: TraceEvent) -> None:
-        """Keeps and passes on a line of the dial's trace."""
+        """Keeps and passes on a line of the dial's trace; dropped messages only up to a limit."""
+        if event.trigger is not None and len(self.trace) >= MAX_TRACE:
+            return
         self.trace.append(event)
         self.listener.on_trace(event)
 

@@ -152,6 +152,8 @@ def _cdn(run: Run, event: l2tp.CdnReceived) -> None:
 
 def _silent(run: Run, event: l2tp.ControlSilent) -> None:
     if event.message == "SCCRQ":
+        if run.log.latest("esp.received") is None:
+            run.observe("esp.received", False, SOURCE)
         run.observe("l2tp.sccrp", False, SOURCE)
     elif event.message == "ICRQ":
         run.observe("l2tp.icrp", False, SOURCE)

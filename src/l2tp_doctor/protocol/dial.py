@@ -342,7 +342,9 @@ class Dial:
         elif isinstance(event, ike.AuthenticationFailed):
             self._fail(f"peer authentication: {event.reason}")
         elif isinstance(event, ike.DeleteReceived) and event.authentic:
-            self._fail(f"the peer deleted the {event.protocol} SA")
+            ours = self._esp is not None and self._esp.deleted(event.spis)
+            if event.protocol == "isakmp" or ours:
+                self._fail(f"the peer deleted the {event.protocol} SA")
 
     def _patience(self, policy: RetransmissionPolicy) -> RetransmissionPolicy:
         """The layers above inherit what IKE has learned of the round-trip time."""
@@ -350,6 +352,9 @@ class Dial:
         return policy if rtt is None else replace(policy, initial=policy.first_interval(rtt))
 
     def _start_l2tp(self, event: ike.QuickModeEstablished, now: float) -> None:
+        if self._esp is not None:
+            self._esp.replace(event.inbound, event.outbound)
+            return
         paths = self._config.paths
         self._esp = EspPath(
             event.inbound,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from l2tp_doctor.protocol.engine import Channel, Datagram, RandomSource
-from l2tp_doctor.protocol.esp import DUMMY_NEXT_HEADER, EspInbound, EspOutbound
+from l2tp_doctor.protocol.esp import DUMMY_NEXT_HEADER, EspError, EspInbound, EspOutbound
 from l2tp_doctor.protocol.ip import (
     UDP,
     IpAddress,
@@ -53,7 +54,7 @@ class EspPath:
         udp_encapsulated: bool,
         random: RandomSource,
     ) -> None:
-        self._inbound = inbound
+        self._inbound = [inbound]
         self._outbound = outbound
         self._local = ipaddress.ip_address(local)
         self._remote = ipaddress.ip_address(remote)
@@ -63,7 +64,19 @@ class EspPath:
     @property
     def spi(self) -> int:
         """The SPI the peer writes into its packets to us."""
-        return self._inbound.sa.spi
+        return self._inbound[0].sa.spi
+
+    def replace(self, inbound: EspInbound, outbound: EspOutbound) -> None:
+        """Sends under a newer pair from now on; what still comes under an older one is accepted.
+
+        The newer pair may have the SPI of the older one and other keys: see the initiator's Quick Mode.
+        """
+        self._inbound.insert(0, inbound)
+        self._outbound = outbound
+
+    def deleted(self, spis: Sequence[bytes]) -> bool:
+        """Whether the peer's Delete names the SA we send under."""
+        return self._outbound.sa.spi.to_bytes(4, "big") in spis
 
     def seal(self, payload: bytes, source_port: int, destination_port: int) -> tuple[Datagram, bytes]:
         """Returns the ESP datagram for a UDP payload, and the IP packet in clear.
@@ -82,12 +95,22 @@ class EspPath:
             EspError: it is not authentic, a replay, or of another SA.
             WireError: what it carried is no UDP.
         """
-        payload, next_header = self._inbound.open(packet)
+        payload, next_header = self._open(packet)
         if next_header == DUMMY_NEXT_HEADER:
             return None
         if next_header != UDP:
             raise WireError(0, "next header", f"{next_header} is not UDP")
         return Arrived(parse_udp(payload), ip_packet(self._remote, self._local, payload))
+
+    def _open(self, packet: bytes) -> tuple[bytes, int]:
+        failure: EspError | None = None
+        for inbound in self._inbound:
+            try:
+                return inbound.open(packet)
+            except EspError as error:
+                # An older pair's complaint says more than "wrong key" only when it is a replay.
+                failure = error if failure is None or error.reason == "replay" else failure
+        raise failure or EspError("wrong-spi", "there is no SA")
 
 
 def ip_packet(source: IpAddress, destination: IpAddress, udp: bytes) -> bytes:

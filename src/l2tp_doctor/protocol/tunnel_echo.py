@@ -27,7 +27,7 @@ _TEXT = b"l2tp-doctor echo through the tunnel "
 # A gateway often acknowledges IPCP before its own interface is up, so the first echo may be lost;
 # and it may hold ICMP back, so trying has an end.
 SMALL_ATTEMPTS = 7
-LARGE_ATTEMPTS = 5
+LARGE_ATTEMPTS = 7
 MAX_INTERVAL = 1.0
 
 

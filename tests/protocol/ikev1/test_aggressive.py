@@ -85,7 +85,7 @@ def test_a_broken_certificate_stops_the_start() -> None:
 
 
 def test_stop_after_the_first_answer() -> None:
-    pair = Pair(replace(CLIENT_POLICY, stop_after_message_4=True)).run()
+    pair = Pair(replace(CLIENT_POLICY, stop_after=Step.AGGRESSIVE_1)).run()
     assert pair.client.state is State.STOPPED
     assert labels(pair) == AGGRESSIVE[:2]
 

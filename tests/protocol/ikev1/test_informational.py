@@ -126,7 +126,8 @@ class TestDelete:
         assert pair.client.state is State.MAIN_5_SENT
         pair.client.close(pair.now)
         pair.settle(pair.now + 5)
-        assert only(pair.gateway_got(events.DeleteReceived)) == events.DeleteReceived("isakmp", True, None)
+        deleted = only(pair.gateway_got(events.DeleteReceived))
+        assert (deleted.protocol, deleted.authentic) == ("isakmp", True)
         assert pair.gateway.state is ResponderState.CLOSED
 
     @pytest.mark.parametrize("how", ["clear", "without hash"])
@@ -230,6 +231,13 @@ class TestUndecryptable:
         ).run()
         assert is_ready(pair)
         assert not pair.client_got(events.AuthenticationFailed)
+
+    def test_nor_does_one_of_phase_2(self) -> None:
+        pair = Pair().run()
+        forged = bytearray(sealed_by_gateway(pair, [Notify(14, 1)]).data)
+        forged[16] = 0
+        to_client(pair, Datagram(Channel.IKE, bytes(forged)))
+        assert triggers(pair.client_trace) == ["undecryptable"]
 
     def test_also_towards_the_gateway(self) -> None:
         def forge(message: bytes) -> list[bytes]:

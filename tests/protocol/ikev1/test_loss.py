@@ -135,7 +135,7 @@ class TestTimes:
         assert pair.now - 100.0 == pytest.approx(0.52 + 12.0)
 
     def test_a_slow_path_is_asked_less_often(self) -> None:
-        """Round trip 1 s, known from message 1 (asked with patience): the first interval is 2 s, then 3 s."""
+        """Round trip 0.9 s, known from message 1: the first interval is 1.8 s, the next 2.88 s."""
         slow = RetransmissionPolicy(initial=1.5)
         pair = Pair(
             replace(INITIATOR, retransmission=slow),
@@ -150,6 +150,19 @@ class TestTimes:
         assert not pair.client_got(events.Silence)
         pair.settle(100.0 + 4.6)
         assert only(pair.client_got(events.Silence)).step is Step.MAIN_3
+
+    def test_the_second_ambiguous_answer_is_taken_for_a_slow_path(self) -> None:
+        """Round trip 0.7 s, first interval 0.5 s: each request would be sent twice and none measured."""
+        transmission = Transmission(RetransmissionPolicy())
+        for start in (0.0, 10.0):
+            transmission.begin(start)
+            transmission.resent(start + 0.5)
+            assert transmission.answered(start + 0.7) is None
+        assert transmission.estimate == pytest.approx(0.7)
+        transmission.begin(20.0)
+        assert transmission.due(21.0) is Due.SILENCE
+        assert transmission.timer() == pytest.approx(21.4)
+        assert transmission.answered(20.7) == pytest.approx(0.7)
 
     def test_the_smoothed_round_trip_time(self) -> None:
         transmission = Transmission(RetransmissionPolicy())

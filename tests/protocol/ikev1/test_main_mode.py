@@ -360,7 +360,7 @@ class TestMissingCredentials:
         assert pair.client.state is State.STOPPED
 
     def test_stop_after_message_4(self) -> None:
-        pair = Pair(replace(INITIATOR, stop_after_message_4=True)).run()
+        pair = Pair(replace(INITIATOR, stop_after=Step.MAIN_3)).run()
         assert pair.client.state is State.STOPPED
         assert labels(pair) == HEALTHY[:4]
         assert not pair.client_got(events.CredentialNeeded)

@@ -100,11 +100,12 @@ class NotifyReceived:
 
 @dataclass(frozen=True, slots=True)
 class DeleteReceived:
-    """The peer deleted an SA: ``isakmp`` or ``esp``."""
+    """The peer deleted an SA: ``isakmp`` or ``esp``; ``spis`` are its own inbound ones, or cookies."""
 
     protocol: str
     authentic: bool
     after: Step | None
+    spis: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

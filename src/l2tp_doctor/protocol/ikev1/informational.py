@@ -46,7 +46,7 @@ def read(
             )
         elif isinstance(payload, Delete):
             protocol = "isakmp" if payload.protocol == ProtocolId.ISAKMP else "esp"
-            yield DeleteReceived(protocol, authentic, after)
+            yield DeleteReceived(protocol, authentic, after, payload.spis)
 
 
 def delete_isakmp(initiator_cookie: bytes, responder_cookie: bytes) -> Delete:

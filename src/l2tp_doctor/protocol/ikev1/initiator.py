@@ -110,15 +110,11 @@ class Ikev1Initiator(IkeEndpoint):
         timer = self.transmission.timer()
         if timer is None or self._error_at is None:
             return timer
-        return min(timer, self._error_at + GRACE_AFTER_ERROR)
+        return min(timer, self._error_at + self._grace())
 
     def handle_timer(self, now: float) -> None:
         """Does what is due."""
-        if (
-            self.transmission.waiting
-            and self._error_at is not None
-            and now >= self._error_at + GRACE_AFTER_ERROR
-        ):
+        if self.transmission.waiting and self._error_at is not None and now >= self._error_at + self._grace():
             self._apply(Input.GIVE_UP, None, now)
             return
         due = self.transmission.due(now)
@@ -128,6 +124,9 @@ class Ikev1Initiator(IkeEndpoint):
             self._emit(events.Silence(self._step))
         elif due is Due.GIVE_UP:
             self._apply(Input.GIVE_UP, None, now)
+
+    def _grace(self) -> float:
+        return max(GRACE_AFTER_ERROR, 2.0 * (self.transmission.estimate or 0.0))
 
     def close(self, now: float) -> None:
         """Deletes what was set up, as far as the keys allow (RFC 2408 §3.15)."""
@@ -289,6 +288,8 @@ class Ikev1Initiator(IkeEndpoint):
         self._phase1.take_selection(message)
         self._answered(raw, now)
         self._phase1.take_vendor_ids(message)
+        if self._policy.stop_after is Step.MAIN_1:
+            return State.STOPPED
         payloads: list[Payload] = [
             self._phase1.begin_key_exchange(self._phase1.transform.group),
             self._phase1.nonce_payload,
@@ -303,7 +304,7 @@ class Ikev1Initiator(IkeEndpoint):
         secrets = self._phase1.finish_key_exchange(message)
         self._answered(raw, now)
         self._phase1.judge_nat(message, self.channel)
-        if self._policy.stop_after_message_4:
+        if self._policy.stop_after is Step.MAIN_3:
             return State.STOPPED
         missing = self._phase1.credential_missing()
         if missing is not None:
@@ -379,7 +380,7 @@ class Ikev1Initiator(IkeEndpoint):
         self._answered(raw, now)
         self._phase1.take_vendor_ids(message)
         self._phase1.judge_nat(message, self.channel)
-        if self._policy.stop_after_message_4:
+        if self._policy.stop_after is Step.AGGRESSIVE_1:
             return State.STOPPED
         missing = self._phase1.credential_missing()
         if missing is not None:
@@ -423,6 +424,7 @@ class Ikev1Initiator(IkeEndpoint):
         payloads = quick.message_1(self._policy.suites, self._paths, separate=self._policy.separate_proposals)
         message, clear = sa.seal_with_hash_1(ExchangeType.QUICK, message_id, payloads)
         datagram = self._send(now, self.channel, message, "Quick Mode 1", payloads, clear)
+        quick.remember_chain()
         self._request(now, Step.QUICK_1, datagram)
         return State.QUICK_1_SENT
 
@@ -432,9 +434,14 @@ class Ikev1Initiator(IkeEndpoint):
         quick = self._quick
         if quick is None or message.header.message_id != quick.message_id:
             raise MessageRefusedError("unknown-message-id")
+        if self.state is State.READY:
+            # SoftEther takes each copy of message 1 for an exchange of its own, answers each with keys of
+            # its own, and deletes everything when one of its answers is never confirmed.
+            quick = quick.answered_again()
         opened = self._open(sa.open_quick, message)
         quick.take_message_2(opened, self._policy.suites)
         sa.accept_quick(message)
+        self._quick = quick
         self._received(now, "Quick Mode 2", message, raw, datagram, opened)
         self._answered(raw, now)
         inbound, outbound = quick.esp_pair(initiator=True)
@@ -568,6 +575,7 @@ TABLE: dict[tuple[State, Input], Handler] = {
     (State.AGGRESSIVE_1_SENT, Input.GIVE_UP): _I._on_give_up,
     (State.QUICK_1_SENT, Input.QUICK): _I._on_quick_2,
     (State.QUICK_1_SENT, Input.GIVE_UP): _I._on_give_up,
+    (State.READY, Input.QUICK): _I._on_quick_2,
     **{
         (state, kind): handler
         for state in State

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from l2tp_doctor.protocol.crypto import SUPPORTED_GROUPS, SUPPORTED_HASHES
 from l2tp_doctor.protocol.engine import Channel, RetransmissionPolicy
 from l2tp_doctor.protocol.esp import EspSuite
+from l2tp_doctor.protocol.ikev1.events import Step
 from l2tp_doctor.protocol.isakmp.constants import (
     AuthenticationMethod,
     EncapsulationMode,
@@ -253,7 +254,7 @@ class InitiatorPolicy:
     identity: Identification | None = None
     retransmission: RetransmissionPolicy = field(default_factory=RetransmissionPolicy)
     silence_after: float = 1.0
-    stop_after_message_4: bool = False
+    stop_after: Step | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,10 +99,6 @@ class IsakmpSa:
         # RFC 2409 appendix B leaves the padding's content open; zeros are what everyone sends.
         return plaintext + bytes(-len(plaintext) % self.cipher.block_size)
 
-    def clear_message(self, exchange: int, message_id: int, payloads: Sequence[Payload]) -> bytes:
-        """Returns an unencrypted message of this SA."""
-        return encode_message(self._header(exchange, message_id), payloads)
-
     def seal_phase1(self, exchange: int, payloads: Sequence[Payload]) -> tuple[bytes, bytes]:
         """Returns an encrypted phase 1 message and the same in clear (for ``--pcap-decrypted``)."""
         header = self._header(exchange, 0)
@@ -173,6 +169,14 @@ class IsakmpSa:
     def accept_quick(self, message: Message) -> None:
         """Moves the IV chain of that message's exchange behind it."""
         self._phase2_ivs[message.header.message_id] = message.body[-self.cipher.block_size :]
+
+    def quick_chain(self, message_id: int) -> bytes:
+        """Returns where the IV chain of a Quick Mode stands; empty when it has not begun."""
+        return self._phase2_ivs.get(message_id, b"")
+
+    def rewind_quick(self, message_id: int, chain: bytes) -> None:
+        """Puts the IV chain of a Quick Mode back to where :meth:`quick_chain` found it."""
+        self._phase2_ivs[message_id] = chain
 
     def forget_quick(self, message_id: int) -> None:
         """The exchange is complete; its IV is not needed any more."""

@@ -1,0 +1,234 @@
+"""Certificates against real strongSwan: a VPN that works, and every gateway certificate Windows refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from lab import faults
+from lab.gateway import GATEWAY_ADDRESS
+from lab.namespaces import LabError
+from lab.strongswan import StrongSwan
+from lab.topologies import DIRECT, topology
+
+from tests.integration.checking import Checked, Doctor
+
+pytestmark = [pytest.mark.gateway, pytest.mark.xdist_group("strongswan")]
+
+HANDOVER_SECONDS = 0.3
+IKE_INTERMEDIATE = x509.ObjectIdentifier("1.3.6.1.5.5.8.2.2")
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A certificate with its private key."""
+
+    certificate: x509.Certificate
+    key: rsa.RSAPrivateKey
+
+    @property
+    def pem(self) -> str:
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    @property
+    def key_pem(self) -> str:
+        form = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        return self.key.private_bytes(*form).decode()
+
+
+def new_key(bits: int = 2048) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, bits)
+
+
+def authority(name: str, key: rsa.RSAPrivateKey) -> Identity:
+    """Make a root CA."""
+    now = datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - 100 * DAY)
+        .not_valid_after(now + 100 * DAY)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return Identity(built, key)
+
+
+def leaf(
+    name: str,
+    issuer: Identity,
+    key: rsa.RSAPrivateKey,
+    *,
+    address: str = GATEWAY_ADDRESS,
+    usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH, IKE_INTERMEDIATE),
+    valid: tuple[int, int] = (-1, 50),
+) -> Identity:
+    """Make an end certificate, valid between two days counted from today."""
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(issuer.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + valid[0] * DAY)
+        .not_valid_after(now + valid[1] * DAY)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False
+        )
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False
+        )
+        .sign(issuer.key, hashes.SHA256())
+    )
+    return Identity(built, key)
+
+
+class Pki:
+    """Two authorities, a client, and gateways with one flaw each; keys are made once."""
+
+    def __init__(self) -> None:
+        self.ca = authority("Lab CA", new_key())
+        self.stranger = authority("Somebody else's CA", new_key())
+        self.client = leaf(
+            "client", self.ca, new_key(), address="198.51.100.10", usages=(ExtendedKeyUsageOID.CLIENT_AUTH,)
+        )
+        self.foreign_client = leaf("client", self.stranger, new_key(), address="198.51.100.10")
+        key = new_key()
+        self.good = leaf("gateway", self.ca, key)
+        self.flawed = {
+            "expired": leaf("gateway", self.ca, key, valid=(-50, -1)),
+            "not-yet-valid": leaf("gateway", self.ca, key, valid=(1, 50)),
+            "untrusted": leaf("gateway", self.stranger, key),
+            "name-mismatch": leaf("gateway", self.ca, key, address="203.0.113.77"),
+            "wrong-usage": leaf("gateway", self.ca, key, usages=(ExtendedKeyUsageOID.CODE_SIGNING,)),
+        }
+
+
+@pytest.fixture(scope="module")
+def pki() -> Pki:
+    return Pki()
+
+
+@dataclass(frozen=True)
+class CertifiedDoctor:
+    """A doctor that dials with a client certificate."""
+
+    doctor: Doctor
+    options: tuple[str, ...]
+
+    def healthy(self) -> Checked:
+        return self.doctor.healthy(*self.options)
+
+    def faulty(self, cause: str) -> Checked:
+        return self.doctor.faulty(cause, *self.options)
+
+
+Dial = Callable[..., contextlib.AbstractContextManager[CertifiedDoctor]]
+
+
+@pytest.fixture
+def dial(strongswan_gateway: StrongSwan, pki: Pki, tmp_path: Path) -> Dial:
+    """Makes a path to a gateway that authenticates with the given certificates."""
+    try:
+        strongswan_gateway.wait_clean(HANDOVER_SECONDS)
+    except LabError:
+        strongswan_gateway.reset()
+
+    @contextlib.contextmanager
+    def make(
+        server: Identity, client: Identity | None = None, *, ca: Identity | None = None, chain: str = ""
+    ) -> Iterator[CertifiedDoctor]:
+        client = client or pki.client
+        paths = {name: tmp_path / f"{name}.pem" for name in ("cert", "key", "ca")}
+        paths["cert"].write_text(client.pem + chain)
+        paths["key"].write_text(client.key_pem)
+        paths["ca"].write_text((ca or pki.ca).pem)
+        options = tuple(item for name, path in paths.items() for item in (f"--{name}", str(path)))
+        strongswan_gateway.guest.write(
+            {
+                "/run/lab/server.pem": server.pem,
+                "/run/lab/server.key": server.key_pem,
+                "/run/lab/ca.pem": (ca or pki.ca).pem,
+            }
+        )
+        connection = (
+            "authby=rsasig",
+            "leftcert=/run/lab/server.pem",
+            "leftsendcert=always",
+            # A section of its own after the connection's.
+            "rightid=%any\nca lab\n cacert=/run/lab/ca.pem\n auto=add",
+        )
+        secrets = (": RSA /run/lab/server.key",)
+        with (
+            strongswan_gateway.configured(connection=connection, secrets=secrets),
+            topology(strongswan_gateway, DIRECT) as path,
+        ):
+            yield CertifiedDoctor(Doctor(strongswan_gateway, path, tmp_path), options)
+
+    return make
+
+
+def test_a_dial_with_certificates_connects(dial: Dial, pki: Pki) -> None:
+    with dial(pki.good) as doctor:
+        checked = doctor.healthy()
+    assert checked.value("certificate.problem") is None
+    assert checked.value("certificate.subject") == "CN=gateway"
+    assert "RSA" in checked.value("ike.main.selected")
+
+
+@pytest.mark.parametrize("flaw", ["expired", "not-yet-valid", "untrusted", "name-mismatch", "wrong-usage"])
+def test_a_gateway_certificate_that_windows_refuses(dial: Dial, pki: Pki, flaw: str) -> None:
+    with dial(pki.flawed[flaw]) as doctor:
+        checked = doctor.faulty(f"gateway-certificate-{flaw}")
+    assert checked.value("certificate.problem") == flaw
+
+
+def test_a_client_certificate_of_an_unknown_authority(dial: Dial, pki: Pki) -> None:
+    with dial(pki.good, pki.foreign_client) as doctor:
+        doctor.faulty("client-certificate-rejected")
+
+
+def test_large_certificates_in_ip_fragments(dial: Dial) -> None:
+    ca = authority("Large CA", new_key(4096))
+    server = leaf("gateway", ca, new_key(4096))
+    client = leaf("client", ca, new_key(4096), address="198.51.100.10")
+    with dial(server, client, ca=ca) as doctor:
+        with faults.rule(
+            doctor.doctor.path,
+            "ip frag-off & 0x3fff != 0",
+            direction="out",
+            verdict="accept",
+            hook="prerouting",
+        ) as fragments:
+            doctor.healthy()
+        assert fragments.packets > 0
+
+
+def test_large_certificates_where_fragments_are_dropped(dial: Dial) -> None:
+    ca = authority("Large CA", new_key(4096))
+    server = leaf("gateway", ca, new_key(4096))
+    client = leaf("client", ca, new_key(4096), address="198.51.100.10")
+    with dial(server, client, ca=ca) as doctor, faults.drop_fragments(doctor.doctor.path) as fault:
+        checked = doctor.faulty("ike-fragments-dropped")
+        assert fault.packets > 0
+    assert checked.value("experiment.small.reply") is True
+    assert checked.value("experiment.padded.reply") is False

@@ -1,0 +1,136 @@
+"""``l2tp-doctor check`` against real strongSwan + xl2tpd + pppd: each verdict has to be the true one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab import faults
+from lab.namespaces import LabError
+from lab.strongswan import StrongSwan
+from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, SERVER_BEHIND_NAT, Shape, topology
+
+from tests.integration.checking import Doctor
+from tests.integration.common_checks import CommonChecks, Dial
+
+pytestmark = [pytest.mark.gateway, pytest.mark.xdist_group("strongswan")]
+
+HANDOVER_SECONDS = 0.3
+Changes = dict[str, str | tuple[str, ...]]
+
+AGGRESSIVE: Changes = {
+    "connection": ("aggressive=yes",),
+    "charon": "i_dont_care_about_security_and_use_aggressive_mode_psk = yes",
+}
+PAP_ONLY: Changes = {
+    "ppp": ("require-pap", "refuse-chap", "refuse-mschap-v2", "refuse-eap", "noccp", "mtu 1400", "mru 1400"),
+    "lns": ("require pap = yes", "refuse chap = yes", "length bit = yes"),
+}
+# strongSwan's name -> how the gateway's choice is written.
+ESP_SUITES = {
+    "aes256-sha1": "AES-CBC-256/HMAC-SHA1-96",
+    "aes128-sha1": "AES-CBC-128/HMAC-SHA1-96",
+    "3des-sha1": "3DES-CBC/HMAC-SHA1-96",
+    "aes256-sha256": "AES-CBC-256/HMAC-SHA2-256-128",
+    "aes128-sha256": "AES-CBC-128/HMAC-SHA2-256-128",
+    "aes256gcm128": "AES-GCM-256",
+    "aes128gcm128": "AES-GCM-128",
+}
+
+
+@pytest.fixture
+def gateway(strongswan_gateway: StrongSwan) -> StrongSwan:
+    """The gateway without anything of an earlier test."""
+    try:
+        strongswan_gateway.wait_clean(HANDOVER_SECONDS)
+    except LabError:
+        strongswan_gateway.reset()
+    return strongswan_gateway
+
+
+@pytest.fixture
+def dial(gateway: StrongSwan, tmp_path: Path) -> Dial:
+    """Makes a path and everything for a check over it."""
+
+    @contextlib.contextmanager
+    def make(shape: Shape) -> Iterator[Doctor]:
+        with topology(gateway, shape) as path:
+            yield Doctor(gateway, path, tmp_path)
+
+    return make
+
+
+class TestStrongSwan(CommonChecks):
+    """What every gateway has to show, and what only strongSwan can."""
+
+    def test_without_nat_it_uses_native_esp(self, dial: Dial) -> None:
+        with dial(DIRECT) as doctor, faults.rule(doctor.path, "meta l4proto esp", verdict="accept") as native:
+            checked = doctor.healthy()
+            assert native.packets > 0
+        assert checked.value("nat.client_behind") is False
+        assert checked.value("nat.server_behind") is False
+        assert checked.value("esp.encapsulation") == "native"
+        assert checked.value("ppp.ipcp.dns") == ["192.0.2.53", "192.0.2.53"]
+
+    def test_a_server_behind_nat_works_and_is_warned_of(self, dial: Dial) -> None:
+        with dial(SERVER_BEHIND_NAT) as doctor:
+            checked = doctor.healthy()
+        assert checked.value("nat.server_behind") is True
+        assert checked.warnings == {"server-behind-nat"}
+
+    def test_aggressive_mode_connects(self, dial: Dial, gateway: StrongSwan) -> None:
+        with dial(DIRECT) as doctor, gateway.configured(**AGGRESSIVE):
+            checked = doctor.healthy("--aggressive")
+        assert any("AGGRESSIVE" in line.summary.upper() for line in checked.result.timeline)
+
+    def test_perfect_forward_secrecy_is_refused_by_the_windows_offer(
+        self, dial: Dial, gateway: StrongSwan
+    ) -> None:
+        with dial(DIRECT) as doctor, gateway.configured(esp="aes256-sha1-modp2048"):
+            doctor.faulty("phase2-proposal-mismatch")
+
+    @pytest.mark.parametrize("proposal", ESP_SUITES)
+    def test_every_esp_suite_carries_a_session(self, dial: Dial, gateway: StrongSwan, proposal: str) -> None:
+        with dial(DIRECT) as doctor, gateway.configured(esp=proposal):
+            checked = doctor.healthy("--profile", "permissive")
+        assert checked.value("ike.quick.selected").startswith(ESP_SUITES[proposal])
+
+    # -- faults ------------------------------------------------------------------------------------
+
+    def test_charon_stopped(self, dial: Dial, gateway: StrongSwan) -> None:
+        with dial(DIRECT) as doctor, gateway.stopped("charon"):
+            checked = doctor.faulty("ike-service-down")
+            assert checked.value("udp500.icmp_from") == doctor.path.dial_address
+
+    @pytest.mark.parametrize("shape", [DIRECT, CLIENT_BEHIND_NAT], ids=["direct", "nat"])
+    def test_xl2tpd_stopped(self, dial: Dial, gateway: StrongSwan, shape: Shape) -> None:
+        with dial(shape) as doctor, gateway.stopped("xl2tpd"):
+            checked = doctor.faulty("l2tp-service-down")
+        assert checked.value("ike.quick.established") is True
+
+    @pytest.mark.parametrize("proposals", ["aes256-sha512-modp4096", "camellia256-sha512-modp6144"])
+    def test_no_common_phase_1_proposal(self, dial: Dial, gateway: StrongSwan, proposals: str) -> None:
+        with dial(DIRECT) as doctor, gateway.configured(ike=proposals):
+            checked = doctor.faulty("phase1-proposal-mismatch")
+        assert checked.value("ike.notify.clear") == "NO_PROPOSAL_CHOSEN"
+
+    def test_no_common_phase_2_proposal(self, dial: Dial, gateway: StrongSwan) -> None:
+        with dial(DIRECT) as doctor, gateway.configured(esp="aes256-sha512"):
+            checked = doctor.faulty("phase2-proposal-mismatch")
+        assert checked.value("ike.main.established") is True
+
+    @pytest.mark.parametrize("direction", ["both", "in"])
+    def test_native_esp_dropped(self, dial: Dial, direction: faults.Direction) -> None:
+        with dial(DIRECT) as doctor:
+            with faults.drop_esp(doctor.path, direction=direction) as fault:
+                checked = doctor.faulty("esp-blocked")
+            assert fault.packets > 0
+        assert checked.value("esp.received") is False
+        assert checked.value("experiment.esp_udp.received") is True
+
+    def test_only_pap_allowed(self, dial: Dial, gateway: StrongSwan) -> None:
+        with dial(DIRECT) as doctor, gateway.configured(**PAP_ONLY):
+            checked = doctor.faulty("ppp-auth-protocol-mismatch")
+        assert checked.value("ppp.auth.required") == "pap"
