@@ -20,8 +20,11 @@ test: .venv/.dev .venv/.lab ## all tests; the ones with real gateways need root
 	$(MAKE) --no-print-directory test-gateway || status=1; \
 	exit $$status
 
+# tests/cli/test_process.py measures start-up times, so it runs alone.
 test-unit: .venv/.dev ## the tests that need neither root nor a network
-	@$(PYTHON_BIN) -m pytest -q -n auto --ignore=tests/integration tests
+	@L2TP_DOCTOR_DATA="$$(scripts/evidence.sh)" \
+		$(PYTHON_BIN) -m pytest -q -n auto --ignore=tests/integration --ignore=tests/cli/test_process.py tests
+	@$(PYTHON_BIN) -m pytest -q tests/cli/test_process.py
 
 test-gateway: .venv/.dev .venv/.lab ## the tests with real gateways in network namespaces
 	@$(PYTHON_BIN) -m pytest -q -n 2 --dist loadfile tests/integration

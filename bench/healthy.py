@@ -175,11 +175,15 @@ def _healthy_section(plan: Plan, cells: Sequence[Cell]) -> Section:
     section.targets += [_target(cell) for cell in cells if cell.added == TARGET_RTT]
     section.data["cells"] = [_cell_data(cell) for cell in cells]
     section.notes += [
-        "round trips: strictly sequential request → reply steps on the dial's critical path, see "
-        "bench/timeline.py; RTT: median of ten pings on the same path before the dials",
+        (
+            "round trips: strictly sequential request → reply steps on the dial's critical path, see "
+            "bench/timeline.py; RTT: median of ten pings on the same path before the dials"
+        ),
         "process: wall clock of the whole program, interpreter and teardown included",
-        "ours, all = our timers + our computing + before the first packet; to address = RTs×RTT + server + "
-        "ours, all",
+        (
+            "ours, all = our timers + our computing + before the first packet; "
+            "to address = RTs×RTT + server + ours, all"
+        ),
         "each gateway served one dial before; between two dials it rests until it holds nothing, and "
         + rest_note(),
     ]

@@ -96,9 +96,7 @@ class Report:
 
     def text(self) -> str:
         """Returns everything for a terminal."""
-        parts = [self._machine_line()]
-        for section in self.sections:
-            parts.append("\n" + section_text(section))
+        parts = [self._machine_line(), *("\n" + section_text(section) for section in self.sections)]
         if self.sections:
             parts.append("\n" + self.targets().text())
         return "\n".join(parts) + "\n"

@@ -24,6 +24,9 @@ _HEAD = """\
 Written by `make docs` from the tables in `src/l2tp_doctor/protocol/`; do not edit.
 
 A pair of state and input that is not drawn changes nothing: what arrives is dropped and recorded as unexpected.
+
+In the IKEv1 machines the handler of an input chooses the next state.  Their diagrams show every state that a
+handler can choose; one handler serves several states, so an arrow may be one that it never takes from there.
 """
 
 

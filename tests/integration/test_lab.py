@@ -297,8 +297,10 @@ def test_two_servers_run_side_by_side(softether_gateway: SoftEther) -> None:
 
 # -- removal ---------------------------------------------------------------------------------------
 
+# A shell starts background jobs with SIGINT ignored, and children inherit that.
 _OWNER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from lab.registry import current_run
 from lab.softether import SoftEther
 from lab.topologies import topology

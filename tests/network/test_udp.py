@@ -175,9 +175,8 @@ def test_a_flood_does_not_starve_timers() -> None:
 def test_a_port_in_use_cannot_be_had_and_a_free_one_can() -> None:
     async def main() -> None:
         heard = Heard()
-        with peer() as (_, end):
-            with pytest.raises(PortTakenError, match=str(end.port)):
-                heard.endpoint(end, source_port=end.port)
+        with peer() as (_, end), pytest.raises(PortTakenError, match=str(end.port)):
+            heard.endpoint(end, source_port=end.port)
         with heard.endpoint(end, source_port=end.port) as endpoint:
             assert endpoint.local == end
 

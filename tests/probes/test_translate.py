@@ -19,6 +19,7 @@ from l2tp_doctor.protocol.ikev1 import events as ike
 from l2tp_doctor.protocol.ikev1.events import Step
 from l2tp_doctor.protocol.l2tp import events as l2tp
 from l2tp_doctor.protocol.ppp import events as ppp
+from l2tp_doctor.protocol.tunnel_echo import EchoOutcome
 from tests.probes.common import Listening
 
 # Why each says nothing that another event or the measurement itself does not say.
@@ -108,7 +109,9 @@ def observed(*events: dial.DialEvent) -> dict[str, object]:
             ppp.AuthFailed("MS-CHAPv2", 691, "E=691", False),
             {"ppp.auth.result": "failure", "ppp.auth.error": 691, "ppp.auth.message": "E=691"},
         ),
-        (dial.TunnelEchoReplied(0.25), {"tunnel.echo_reply": True, "tunnel.echo_rtt": 0.25}),
+        (EchoOutcome(False, 63, 0.25), {"tunnel.echo_reply": True, "tunnel.echo_rtt": 0.25}),
+        (EchoOutcome(False, 63, None), {"tunnel.echo_reply": False}),
+        (EchoOutcome(True, 1400, 0.25), {"tunnel.large_echo_reply": True}),
         (dial.DialClosed(False), {"dial.clean_teardown": False}),
     ],
     ids=repr,

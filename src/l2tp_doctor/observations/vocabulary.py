@@ -63,9 +63,11 @@ VOCABULARY = _vocabulary(
     (
         "udp500.icmp",
         str,
-        "ICMP error for a datagram to the IKE port: port-unreachable, protocol-unreachable, "
-        "host-unreachable, network-unreachable, admin-prohibited, time-exceeded, "
-        "reassembly-time-exceeded, fragmentation-needed, other.",
+        (
+            "ICMP error for a datagram to the IKE port: port-unreachable, protocol-unreachable, "
+            "host-unreachable, network-unreachable, admin-prohibited, time-exceeded, "
+            "reassembly-time-exceeded, fragmentation-needed, other."
+        ),
     ),
     ("udp500.icmp_from", str, "Address that sent it."),
     ("udp4500.icmp", str, "As udp500.icmp, for the NAT-T port."),
@@ -142,8 +144,10 @@ VOCABULARY = _vocabulary(
     (
         "certificate.problem",
         str,
-        "First problem of the gateway's certificate: expired, not-yet-valid, untrusted, name-mismatch, "
-        "wrong-usage, revoked, signature-invalid, missing.",
+        (
+            "First problem of the gateway's certificate: expired, not-yet-valid, untrusted, name-mismatch, "
+            "wrong-usage, revoked, signature-invalid, missing."
+        ),
     ),
     ("certificate.subject", str, "Subject of the gateway's certificate."),
     (

@@ -188,8 +188,11 @@ class _Check:
     def _said_why(self) -> bool:
         """Whether the gateway refused in words, or a credential is missing: another dial ends the same."""
         failed = self._run.log.latest("ppp.auth.result")
-        return any(self._run.log.latest(name) is not None for name in REFUSALS) or (
-            failed is not None and failed.value == "failure"
+        certificate = self._run.log.latest("certificate.problem")
+        return (
+            any(self._run.log.latest(name) is not None for name in REFUSALS)
+            or (failed is not None and failed.value == "failure")
+            or (certificate is not None and certificate.value is not None)
         )
 
     def _is(self, name: str, value: bool) -> bool:
@@ -203,6 +206,9 @@ class _Check:
             self._on_silence(event.step)
         elif isinstance(event, ike.NotifyReceived) and event.after in (Step.MAIN_1, Step.AGGRESSIVE_1):
             self._on_refusal()
+        elif isinstance(event, ike.NotifyReceived) and event.after is Step.MAIN_5 and event.encrypted:
+            # The keys are equal, so it is the identity that was refused, or Main Mode itself.
+            self._begin("aggressive", partial(experiments.aggressive, self._run))
         elif isinstance(event, ike.PeerCertificates):
             certificates.judge(self._run, event)
         elif isinstance(event, l2tp.ControlSilent | l2tp.ControlAcknowledgedOnly):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from l2tp_doctor.network.driver import Driver
 from l2tp_doctor.network.path import GatewayPath
-from l2tp_doctor.probes import offers, translate
+from l2tp_doctor.probes import certificates, offers, translate
 from l2tp_doctor.probes.run import Run
 from l2tp_doctor.protocol.dial import (
     Connected,
@@ -75,7 +77,10 @@ class Dialing:
         )
         request = run.request
         config = DialConfig(
-            ike=offers.dial_policy(run.profile, request, force_nat_t=force_nat_t),
+            ike=replace(
+                offers.dial_policy(run.profile, request, force_nat_t=force_nat_t),
+                accept_certificates=partial(certificates.acceptable, request),
+            ),
             paths=run.path_addresses(self.path),
             credentials=offers.credentials(request),
             tunnel=offers.tunnel_config(run.profile),

@@ -55,6 +55,8 @@ FURTHER_TRANSFORMS = (
     (7, 256, 4, Group.MODP_3072),
     (7, 256, 4, Group.MODP_4096),
     (7, 256, 5, Group.ECP_384),
+    (7, 256, 6, Group.MODP_2048),
+    (7, 256, 6, Group.MODP_4096),
     (7, 128, 4, Group.ECP_256),
     (7, 256, 2, Group.MODP_1536),
     (7, 256, 2, Group.MODP_1024),

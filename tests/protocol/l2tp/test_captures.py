@@ -1,7 +1,8 @@
 """Real captures: a CPE (xl2tpd) against a Cisco LNS, and tcpdump's hostile AVPs.
 
 The captures are not part of this repository (their licences differ); they are looked
-for in ``L2TP_DOCTOR_DATA`` or in ``../shared/data`` beside the repository.
+for in ``L2TP_DOCTOR_DATA`` or in ``../shared/data`` beside the repository.  The value
+``none`` says that this machine has none.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def capture(name: str) -> bytes:
     path = root / name
     if not path.is_file():
         message = f"capture {name} is not in {root} (set L2TP_DOCTOR_DATA)"
-        if os.environ.get("CI") == "true":
+        if os.environ.get("CI") == "true" and str(root) != "none":
             pytest.fail(message)
         pytest.skip(message)
     return path.read_bytes()

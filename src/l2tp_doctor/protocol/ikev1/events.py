@@ -140,7 +140,12 @@ class PeerIdentity:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationFailed:
-    """The peer's proof fails: ``hash``, ``signature``, ``certificate-missing`` or ``incomplete``."""
+    """The peer's proof fails.
+
+    Attributes:
+        reason: ``hash``, ``signature``, ``certificate-missing``, ``certificate-refused`` (the policy's
+            ``accept_certificates`` said no) or ``incomplete``.
+    """
 
     reason: str
 

@@ -344,11 +344,22 @@ class Ikev1Initiator(IkeEndpoint):
         sa.accept_phase1(message)
         self._received(now, "Main Mode 6", message, raw, datagram, opened)
         self._answered(raw, now)
-        for event in authenticator.verify_responder(opened.payloads):
+        if not self._peer_is_genuine(authenticator, opened.payloads):
+            return State.STOPPED
+        return self._phase1_complete(now)
+
+    def _peer_is_genuine(self, authenticator: Authenticator, payloads: list[Payload]) -> bool:
+        accept = self._policy.accept_certificates
+        refused = False
+        for event in authenticator.verify_responder(payloads):
             self._emit(event)
             if isinstance(event, events.AuthenticationFailed):
-                return State.STOPPED
-        return self._phase1_complete(now)
+                return False
+            if isinstance(event, events.PeerCertificates) and accept is not None:
+                refused = not accept(event.chain, event.crls)
+        if refused:
+            self._emit(events.AuthenticationFailed("certificate-refused"))
+        return not refused
 
     def _phase1_complete(self, now: float) -> State:
         self._emit(events.MainModeEstablished())
@@ -387,10 +398,8 @@ class Ikev1Initiator(IkeEndpoint):
             self._emit(events.CredentialNeeded(missing))
             return State.STOPPED
         self._sa, self._authenticator = self._phase1.keys(secrets)
-        for event in self._authenticator.verify_responder(message.payloads):
-            self._emit(event)
-            if isinstance(event, events.AuthenticationFailed):
-                return State.STOPPED
+        if not self._peer_is_genuine(self._authenticator, message.payloads):
+            return State.STOPPED
         nat_d = self._phase1.nat_discovery(self.channel)
         self._float_if_nat(now)
         self._send_aggressive_3(now, nat_d)

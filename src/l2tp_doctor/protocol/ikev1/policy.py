@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from l2tp_doctor.protocol.crypto import SUPPORTED_GROUPS, SUPPORTED_HASHES
@@ -239,6 +239,7 @@ class InitiatorPolicy:
         identity: our ID payload; ``None`` takes our address, or the certificate's subject.
         retransmission: when unanswered messages are sent again.
         silence_after: seconds without an answer that are worth a ``Silence`` event.
+        accept_certificates: told the peer's certificates and CRLs (DER), says whether to go on with it.
     """
 
     transforms: tuple[Phase1Transform, ...]
@@ -255,6 +256,7 @@ class InitiatorPolicy:
     retransmission: RetransmissionPolicy = field(default_factory=RetransmissionPolicy)
     silence_after: float = 1.0
     stop_after: Step | None = None
+    accept_certificates: Callable[[Sequence[bytes], Sequence[bytes]], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
