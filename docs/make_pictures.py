@@ -96,6 +96,7 @@ def draw(measurement: Measurement, diagnosis: Diagnosis, language: Language) -> 
     report = TextReport(measurement, diagnosis, Words(language), UNICODE, WIDTH, ports)
     for line in report.full(with_ladder=True, with_why=False):
         console.print(line, soft_wrap=True)
+    console.print()  # the height that rich reckons is a line short
     svg = console.export_svg(title="l2tp-doctor", theme=_COLORS, code_format=_FORMAT, unique_id="report")
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 

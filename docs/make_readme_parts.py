@@ -31,7 +31,7 @@ def help_text(language: Language, *command: str) -> str:
 
 def exit_codes(language: Language) -> str:
     """Returns the exit codes as a table."""
-    sentence = getattr(text("help.exit_codes.text"), language)
+    sentence = text("help.exit_codes.text", language)
     rows = [item.split(" ", 1) for item in sentence.split(" · ")]
     return "\n".join([_EXIT_HEADS[language], "|---|---|", *(f"| {code} | {meaning} |" for code, meaning in rows)])
 

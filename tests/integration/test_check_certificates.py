@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.gateway, pytest.mark.xdist_group("strongswan")]
 HANDOVER_SECONDS = 0.3
 IKE_INTERMEDIATE = x509.ObjectIdentifier("1.3.6.1.5.5.8.2.2")
 DAY = timedelta(days=1)
+ANY_FRAGMENT = "ip frag-off & 0x3fff != 0"
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ class Pki:
         self.foreign_client = leaf("client", self.stranger, new_key(), address="198.51.100.10")
         key = new_key()
         self.good = leaf("gateway", self.ca, key)
+        self.large_key = new_key(4096)
+        self.large_ca = authority("Large CA", self.large_key)
         self.flawed = {
             "expired": leaf("gateway", self.ca, key, valid=(-50, -1)),
             "not-yet-valid": leaf("gateway", self.ca, key, valid=(1, 50)),
@@ -155,11 +158,15 @@ def dial(strongswan_gateway: StrongSwan, pki: Pki, tmp_path: Path) -> Dial:
 
     @contextlib.contextmanager
     def make(
-        server: Identity, client: Identity | None = None, *, ca: Identity | None = None, chain: str = ""
+        server: Identity,
+        client: Identity | None = None,
+        *,
+        ca: Identity | None = None,
+        connection: Sequence[str] = (),
     ) -> Iterator[CertifiedDoctor]:
         client = client or pki.client
         paths = {name: tmp_path / f"{name}.pem" for name in ("cert", "key", "ca")}
-        paths["cert"].write_text(client.pem + chain)
+        paths["cert"].write_text(client.pem)
         paths["key"].write_text(client.key_pem)
         paths["ca"].write_text((ca or pki.ca).pem)
         options = tuple(item for name, path in paths.items() for item in (f"--{name}", str(path)))
@@ -170,7 +177,8 @@ def dial(strongswan_gateway: StrongSwan, pki: Pki, tmp_path: Path) -> Dial:
                 "/run/lab/ca.pem": (ca or pki.ca).pem,
             }
         )
-        connection = (
+        lines = (
+            *connection,
             "authby=rsasig",
             "leftcert=/run/lab/server.pem",
             "leftsendcert=always",
@@ -179,7 +187,7 @@ def dial(strongswan_gateway: StrongSwan, pki: Pki, tmp_path: Path) -> Dial:
         )
         secrets = (": RSA /run/lab/server.key",)
         with (
-            strongswan_gateway.configured(connection=connection, secrets=secrets),
+            strongswan_gateway.configured(connection=lines, secrets=secrets),
             topology(strongswan_gateway, DIRECT) as path,
         ):
             yield CertifiedDoctor(Doctor(strongswan_gateway, path, tmp_path), options)
@@ -207,28 +215,44 @@ def test_a_client_certificate_of_an_unknown_authority(dial: Dial, pki: Pki) -> N
         doctor.faulty("client-certificate-rejected")
 
 
-def test_large_certificates_in_ip_fragments(dial: Dial) -> None:
-    ca = authority("Large CA", new_key(4096))
-    server = leaf("gateway", ca, new_key(4096))
-    client = leaf("client", ca, new_key(4096), address="198.51.100.10")
-    with dial(server, client, ca=ca) as doctor:
-        with faults.rule(
-            doctor.doctor.path,
-            "ip frag-off & 0x3fff != 0",
-            direction="out",
-            verdict="accept",
-            hook="prerouting",
-        ) as fragments:
-            doctor.healthy()
+def test_a_certificate_is_not_called_untrusted_when_nobody_was_named_to_trust(dial: Dial, pki: Pki) -> None:
+    with dial(pki.flawed["untrusted"]) as certified:
+        options = certified.options[: certified.options.index("--ca")]
+        checked = certified.doctor.healthy(*options)
+    assert checked.value("certificate.problem") is None
+    assert "no CA" in checked.reason("certificate.problem")
+
+
+def large(pki: Pki) -> tuple[Identity, Identity]:
+    """Make a gateway's and a client's certificate that no Ethernet frame holds together with a signature."""
+    server = leaf("gateway", pki.large_ca, pki.large_key)
+    return server, leaf("client", pki.large_ca, pki.large_key, address="198.51.100.10")
+
+
+def test_large_certificates_go_in_ip_fragments(dial: Dial, pki: Pki) -> None:
+    server, client = large(pki)
+    with dial(server, client, ca=pki.large_ca) as certified:
+        path = certified.doctor.path
+        fragmented = faults.rule(path, ANY_FRAGMENT, direction="out", verdict="accept", hook="prerouting")
+        with fragmented as fragments:
+            certified.healthy()
         assert fragments.packets > 0
 
 
-def test_large_certificates_where_fragments_are_dropped(dial: Dial) -> None:
-    ca = authority("Large CA", new_key(4096))
-    server = leaf("gateway", ca, new_key(4096))
-    client = leaf("client", ca, new_key(4096), address="198.51.100.10")
-    with dial(server, client, ca=ca) as doctor, faults.drop_fragments(doctor.doctor.path) as fault:
-        checked = doctor.faulty("ike-fragments-dropped")
+def test_large_certificates_go_in_ike_fragments_where_ip_fragments_are_dropped(dial: Dial, pki: Pki) -> None:
+    server, client = large(pki)
+    with dial(server, client, ca=pki.large_ca) as certified:
+        with faults.drop_fragments(certified.doctor.path) as fault:
+            checked = certified.healthy()
+        assert fault.packets > 0
+    assert checked.value("ike.fragmentation_supported") is True
+
+
+def test_large_certificates_are_lost_where_neither_gets_through(dial: Dial, pki: Pki) -> None:
+    server, client = large(pki)
+    with dial(server, client, ca=pki.large_ca, connection=("fragmentation=no",)) as certified:
+        with faults.drop_fragments(certified.doctor.path) as fault:
+            checked = certified.faulty("ike-fragments-dropped")
         assert fault.packets > 0
     assert checked.value("experiment.small.reply") is True
     assert checked.value("experiment.padded.reply") is False

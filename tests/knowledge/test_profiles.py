@@ -88,6 +88,16 @@ def test_permissive_offers_everything_but_des_and_md5_windows_first() -> None:
         assert 28 + 12 + 8 + 40 * len(batch) + 168 <= 1500 - 40 - 8 - 4
 
 
+def test_broken_algorithms_are_offered_by_the_legacy_profile_only() -> None:
+    for name in knowledge.profile_names():
+        profile = knowledge.profile(name)
+        broken = any(item.encryption == 1 or item.hash == 1 or item.group == 1 for item in profile.main_mode)
+        broken_esp = any(
+            item.transform in (2, 11) or item.integrity == 1 for item in profile.quick_mode.suites
+        )
+        assert (broken, broken_esp) == (name == "legacy", name == "legacy")
+
+
 def test_certificates_change_the_authentication_method_only() -> None:
     profile = knowledge.profile("windows-11")
     changed = profile.main_mode_for(3)

@@ -114,7 +114,7 @@ def test_a_timer_fires_when_due_and_is_armed_anew() -> None:
         driver = make(engine, log)
 
         def again(now: float) -> None:
-            engine.timer = now + 1.0 if now < 2.5 else None
+            engine.timer = now + 1.0 if now < 3.5 else None
 
         engine.on_timer = again
         driver.start()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
+import runpy
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from l2tp_doctor.network import resolve as module
+import l2tp_doctor
+
 from l2tp_doctor.network.resolve import Resolved, resolve
+
+SOURCE = Path(l2tp_doctor.__file__).parent / "network" / "resolve.py"
 
 
 def ask(host: str, family: Literal[4, 6] | None = None, timeout: float = 5.0) -> Resolved:
@@ -58,7 +62,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, answer: list[Any] | Exception) ->
             raise answer
         return answer
 
-    monkeypatch.setattr(module.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return asked
 
 
@@ -82,15 +86,10 @@ def test_a_name_that_does_not_exist_is_not_found_where_all_reasons_share_a_numbe
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """On Windows EAI_NODATA equals EAI_NONAME and EAI_ADDRFAMILY is missing."""
-    with monkeypatch.context() as patch:
-        patch.setattr(socket, "EAI_NODATA", socket.EAI_NONAME, raising=False)
-        patch.delattr(socket, "EAI_ADDRFAMILY", raising=False)
-        reloaded = importlib.reload(module)
-        try:
-            assert reloaded._REASONS[socket.EAI_NONAME] == "not-found"
-        finally:
-            patch.undo()
-            importlib.reload(module)
+    monkeypatch.setattr(socket, "EAI_NODATA", socket.EAI_NONAME, raising=False)
+    monkeypatch.delattr(socket, "EAI_ADDRFAMILY", raising=False)
+    names = runpy.run_path(str(SOURCE), run_name="resolve_elsewhere")
+    assert names["_REASONS"][socket.EAI_NONAME] == "not-found"
 
 
 def test_addresses_keep_the_resolver_s_order_without_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +120,7 @@ def test_a_resolver_that_hangs_holds_up_neither_the_answer_nor_the_end(
         release.wait(20)
         return []
 
-    monkeypatch.setattr(module.socket, "getaddrinfo", hang)
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
     begin = time.monotonic()
     try:
         assert ask("vpn.example", timeout=0.05) == Resolved((), "timeout")
@@ -142,7 +141,7 @@ def test_the_answer_that_comes_after_the_end_harms_nobody(
         release.wait(20)
         return []
 
-    monkeypatch.setattr(module.socket, "getaddrinfo", hang)
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
     ask("vpn.example", timeout=0.05)
     release.set()
     done[0].join(5)

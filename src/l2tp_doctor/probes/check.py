@@ -89,17 +89,39 @@ class _Check:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._native = False
         self._forced = False
-        self._dials = 0
+        self._batch = 0
+        self._batches = 1
 
     async def run(self) -> None:
+        run = self._run
         if not await self._resolve() or not self._route():
             return
         self._capabilities()
-        while self._dials < MAX_DIALS:
+        self._batches = offers.batches(run.profile, run.request)
+        while self._batch < self._batches:
+            if await self._dial_until_believed() or not self._offer_refused():
+                return
+            self._batch += 1
+
+    async def _dial_until_believed(self) -> bool:
+        for _ in range(MAX_DIALS):
             connected = await self._dial()
             await self._await_experiments()
             if connected or not self._worth_another_dial():
-                return
+                return connected
+        return False
+
+    def _offer_refused(self) -> bool:
+        """Whether message 1 was refused in words, so that what did not fit into it may be offered."""
+        refused, after = (
+            self._run.log.latest("ike.notify.clear"),
+            self._run.log.latest("ike.notify.clear_after"),
+        )
+        return (
+            refused is not None
+            and after is not None
+            and (refused.value, after.value) == ("NO_PROPOSAL_CHOSEN", Step.MAIN_1.value)
+        )
 
     # -- before the first packet --------------------------------------------------------------
 
@@ -143,7 +165,6 @@ class _Check:
 
     async def _dial(self) -> bool:
         run = self._run
-        self._dials += 1
         if self._dialing is not None:
             await self._dialing.close()
         overridden = (run.request.ike_port, run.request.nat_t_port) != (500, 4500)
@@ -154,6 +175,7 @@ class _Check:
             native_esp=self._native,
             windows_ports=run.profile.source_port == 500 and not overridden,
             hook=self._on_event,
+            batch=self._batch,
         )
         method = offers.authentication_for(run.request)
         run.observe("ike.main.auth_offered", ("PSK" if method == AUTH_PSK else "RSA_SIG",), "dial")
@@ -240,6 +262,8 @@ class _Check:
     def _on_refusal(self) -> None:
         """Message 1 was refused: which offer would be taken, and is it IKEv2 that is spoken?"""
         run = self._run
+        if self._batch + 1 < self._batches:
+            return  # there is more to offer
         self._begin("transforms", partial(experiments.transforms, run))
         self._begin("aggressive", partial(experiments.aggressive, run))
         self._begin("ikev2", partial(experiments.ikev2, run))

@@ -44,6 +44,7 @@ class Dialing:
         primary: the dial whose events become observations and whose trace is shown;
             others are experiments and only tell their hook.
         hook: hears every event.
+        batch: which part of a profile's transforms is offered, where they do not fit one message.
 
     Raises:
         OSError: a socket cannot be made.
@@ -59,6 +60,7 @@ class Dialing:
         windows_ports: bool,
         primary: bool = True,
         hook: EventHook | None = None,
+        batch: int = 0,
     ) -> None:
         self._run = run
         self._primary = primary
@@ -78,7 +80,7 @@ class Dialing:
         request = run.request
         config = DialConfig(
             ike=replace(
-                offers.dial_policy(run.profile, request, force_nat_t=force_nat_t),
+                offers.dial_policy(run.profile, request, force_nat_t=force_nat_t, batch=batch),
                 accept_certificates=partial(certificates.acceptable, request),
             ),
             paths=run.path_addresses(self.path),

@@ -78,11 +78,18 @@ def suites(profile: Profile) -> tuple[Phase2Suite, ...]:
     )
 
 
-def dial_policy(profile: Profile, request: CheckRequest, *, force_nat_t: bool) -> InitiatorPolicy:
-    """Returns the IKE policy of the dial itself."""
-    batch = next(profile.main_mode_batches(authentication_for(request)))
+def batches(profile: Profile, request: CheckRequest) -> int:
+    """Returns how many first messages the profile's transforms need; Windows' own fit one."""
+    return len(list(profile.main_mode_batches(authentication_for(request))))
+
+
+def dial_policy(
+    profile: Profile, request: CheckRequest, *, force_nat_t: bool, batch: int = 0
+) -> InitiatorPolicy:
+    """Returns the IKE policy of the dial itself, with one batch of the profile's transforms."""
+    offered = list(profile.main_mode_batches(authentication_for(request)))[batch]
     return InitiatorPolicy(
-        transforms=tuple(phase1_transform(item) for item in batch),
+        transforms=tuple(phase1_transform(item) for item in offered),
         suites=suites(profile),
         vendor_ids=tuple(vendor.value for vendor in profile.vendor_ids),
         nonce_size=profile.nonce_length,

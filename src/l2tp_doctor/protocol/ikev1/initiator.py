@@ -348,7 +348,7 @@ class Ikev1Initiator(IkeEndpoint):
             return State.STOPPED
         return self._phase1_complete(now)
 
-    def _peer_is_genuine(self, authenticator: Authenticator, payloads: list[Payload]) -> bool:
+    def _peer_is_genuine(self, authenticator: Authenticator, payloads: tuple[Payload, ...]) -> bool:
         accept = self._policy.accept_certificates
         refused = False
         for event in authenticator.verify_responder(payloads):

@@ -1,0 +1,140 @@
+"""Signs of life on loopback, as a process with and without the right to send ICMP."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from l2tp_doctor.network import icmp_errors, liveness
+from l2tp_doctor.network.liveness import PingUnavailableError, control_port, ping
+from l2tp_doctor.protocol.ip import IcmpEcho, build_icmp_echo, build_icmpv6_echo
+from tests.network.limited import LimitedSockets
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="loopback of Linux")
+
+
+def may_ping(kind: int) -> bool:
+    try:
+        with socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_RAW])
+def test_ping_with_each_kind_of_socket(monkeypatch: pytest.MonkeyPatch, kind: int, address: str) -> None:
+    if not may_ping(kind):
+        pytest.skip("this process may not open such a socket")
+    other_kind = PermissionError(1, "not this kind")
+    limited = LimitedSockets(lambda _family, wanted, _protocol: None if wanted == kind else other_kind)
+    monkeypatch.setattr(liveness, "socket", limited)
+    rtt = asyncio.run(ping(address, address))
+    assert rtt is not None
+    assert 0 < rtt < 1
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_without_the_right_ping_says_why_for_each_kind(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    refusal = PermissionError(1, "Operation not permitted")
+    monkeypatch.setattr(liveness, "socket", LimitedSockets(lambda *_: refusal))
+    with pytest.raises(PingUnavailableError, match=r"Operation not permitted; Operation not permitted"):
+        asyncio.run(ping(address, address))
+
+
+@linux
+def test_nobody_answers_a_ping_to_an_address_that_is_not_there() -> None:
+    if not (may_ping(socket.SOCK_DGRAM) or may_ping(socket.SOCK_RAW)):
+        pytest.skip("this process may not send ICMP")
+    assert asyncio.run(ping("127.0.0.1", "240.0.0.1", attempts=2, interval=0.02)) is None
+
+
+REPLY = IcmpEcho(True, 7, 1, b"token")
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_replies_with_and_without_ip_header(raw: bool) -> None:
+    """Linux' raw sockets and macOS' unprivileged ones put the IPv4 header in front."""
+    message = build_icmp_echo(REPLY)
+    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(message), 0, 0, 64, 1, 0, bytes(4), bytes(4))
+    assert liveness._parse(header + message, socket.AF_INET, raw, "127.0.0.1", "127.0.0.1") == REPLY
+    assert liveness._parse(message, socket.AF_INET, False, "127.0.0.1", "127.0.0.1") == REPLY
+
+
+def test_icmpv6_replies_and_garbage() -> None:
+    here, there = ipaddress.IPv6Address("2001:db8::1"), ipaddress.IPv6Address("2001:db8::2")
+    message = build_icmpv6_echo(REPLY, there, here)
+    assert liveness._parse(message, socket.AF_INET6, False, str(there), str(here)) == REPLY
+    for garbage in (b"", b"\x00", b"\x45" * 30, bytes(64)):
+        assert liveness._parse(garbage, socket.AF_INET, True, "192.0.2.1", "192.0.2.2") is None
+        assert liveness._parse(garbage, socket.AF_INET6, False, str(there), str(here)) is None
+
+
+@contextmanager
+def listener() -> Iterator[int]:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        yield sock.getsockname()[1]
+
+
+def closed_port() -> int:
+    with listener() as port:
+        return port
+
+
+def test_an_open_and_a_refused_tcp_port_both_show_a_live_host() -> None:
+    async def main() -> None:
+        with listener() as port:
+            name = await control_port("127.0.0.1", "127.0.0.1", ports=(port,))
+            assert name in (f"tcp/{port}", f"udp/{liveness.CLOSED_UDP_PORT}")
+        shut = closed_port()
+        name = await control_port("127.0.0.1", "127.0.0.1", ports=(shut,))
+        assert name in (f"tcp/{shut}", f"udp/{liveness.CLOSED_UDP_PORT}")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("queue", [True, False])
+def test_a_closed_udp_port_shows_a_live_host(monkeypatch: pytest.MonkeyPatch, queue: bool) -> None:
+    if queue and not icmp_errors.available():
+        pytest.skip("no error queue on this system")
+    if not queue:
+        monkeypatch.setattr(icmp_errors, "available", lambda: False)
+    name = asyncio.run(control_port("127.0.0.1", "127.0.0.1", ports=(), timeout=0.2))
+    # Without the queue an unconnected socket hears of nothing; then there is no sign, and no lie.
+    assert name == (f"udp/{liveness.CLOSED_UDP_PORT}" if queue else None)
+
+
+@linux
+def test_an_address_where_nobody_is_gives_no_sign() -> None:
+    async def main() -> str | None:
+        return await control_port("127.0.0.1", "240.0.0.1", ports=(443,), timeout=0.1)
+
+    assert asyncio.run(main()) is None
+
+
+def test_another_host_s_word_about_a_closed_port_is_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lying:
+        def __init__(self, *_: object, on_notice: object, **__: object) -> None:
+            self.on_notice = on_notice
+
+        def send(self, _payload: bytes) -> None:
+            assert callable(self.on_notice)
+            self.on_notice(icmp_errors.IcmpNotice("port-unreachable", "198.51.100.9"))
+
+        def __enter__(self) -> Lying:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            """Nothing was opened."""
+
+    monkeypatch.setattr(liveness, "UdpEndpoint", Lying)
+    assert asyncio.run(liveness._udp_alive("127.0.0.1", "192.0.2.1", 0.06)) is None
