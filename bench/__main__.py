@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench import faults, healthy, startup, throughput
@@ -29,27 +29,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing:
         print("without the lab (see lab/README.md): " + "; ".join(missing), file=sys.stderr)
     for section in _sections(chosen, options.quick, options.dials, not missing):
-        report.sections.append(section)
         print(section_text(section) + "\n", flush=True)
-    report.seconds = time.perf_counter() - begin
-    report.write(options.output)
+        report.sections.append(section)
+        report.sections.sort(key=lambda item: SECTIONS.index(item.name))
+        report.seconds = time.perf_counter() - begin
+        report.write(options.output)  # after each: a bench that fails later has not measured in vain
     print(report.targets().text())
     print(f"\n{report.seconds:.0f} s; report.json, report.txt and report.md are in {options.output}")
     return 0
 
 
-def _sections(chosen: Sequence[str], quick: bool, dials: int | None, lab: bool) -> list[Section]:
-    found: list[Section] = []
+def _sections(chosen: Sequence[str], quick: bool, dials: int | None, lab: bool) -> Iterator[Section]:
+    """Measures one section after another, the quickest first."""
     if "throughput" in chosen:
-        found.append(throughput.measure(budget=0.1 if quick else 0.5, say=_say))
+        yield throughput.measure(budget=0.1 if quick else 0.5, say=_say)
     if "startup" in chosen:
-        found.append(startup.measure(repeats=5 if quick else 15, with_lab=lab, say=_say))
+        yield startup.measure(repeats=5 if quick else 15, with_lab=lab, say=_say)
     if lab and ("healthy" in chosen or "reference" in chosen):
         plan = _plan(quick, dials, with_reference="reference" in chosen)
-        found += [section for section in healthy.measure(plan, _say) if section.name in chosen]
+        yield from (section for section in healthy.measure(plan, _say) if section.name in chosen)
     if lab and "faults" in chosen:
-        found.append(faults.measure(quick=quick, say=_say))
-    return sorted(found, key=lambda section: SECTIONS.index(section.name))
+        yield faults.measure(quick=quick, say=_say)
 
 
 def _plan(quick: bool, dials: int | None, *, with_reference: bool) -> healthy.Plan:

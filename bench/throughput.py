@@ -7,6 +7,7 @@ import os
 import statistics
 import struct
 import time
+import warnings
 from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric import dh, ec
@@ -165,6 +166,9 @@ def _library_exchange(group: int) -> Callable[[], object]:
         other = ec.generate_private_key(curve).public_key()
         return lambda: ec.generate_private_key(curve).exchange(ec.ECDH(), other)
     # RFC 2409 §6.2 and RFC 3526 §3: the primes are the engines' own.
-    parameters = dh.DHParameterNumbers(crypto.MODP_PRIMES[group], 2).parameters()
+    with warnings.catch_warnings():
+        # The library is to be without these groups one day, which is why the engines have their own.
+        warnings.simplefilter("ignore")
+        parameters = dh.DHParameterNumbers(crypto.MODP_PRIMES[group], 2).parameters()
     fixed = parameters.generate_private_key().public_key()
     return lambda: parameters.generate_private_key().exchange(fixed)

@@ -9,18 +9,21 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from docs import make_causes, make_readme_parts, make_state_diagrams
+from docs import make_causes, make_parts, make_state_diagrams
 
 ROOT = Path(__file__).resolve().parents[1]
+WITH_GENERATED_PARTS = ("README", "docs/supported")
+"""Documents in two languages, ``NAME.md`` and ``NAME.ja.md``, with parts made by :mod:`docs.make_parts`."""
 
 
 def documents() -> Iterator[tuple[Path, str]]:
     """Yields each generated file with what it should hold."""
     yield ROOT / "docs" / "states.md", make_state_diagrams.render()
     yield ROOT / "docs" / "causes.md", make_causes.render()
-    english, japanese = ROOT / "README.md", ROOT / "README.ja.md"
-    yield english, make_readme_parts.fill(english.read_text(encoding="utf-8"), "en")
-    yield japanese, make_readme_parts.fill(japanese.read_text(encoding="utf-8"), "ja")
+    for name in WITH_GENERATED_PARTS:
+        english, japanese = ROOT / f"{name}.md", ROOT / f"{name}.ja.md"
+        yield english, make_parts.fill(english.read_text(encoding="utf-8"), "en")
+        yield japanese, make_parts.fill(japanese.read_text(encoding="utf-8"), "ja")
 
 
 def outdated() -> list[tuple[Path, str]]:

@@ -27,11 +27,11 @@ _HEAD = """\
 Written by `make docs` from `src/l2tp_doctor/knowledge/`; do not edit.
 `make docs` が `src/l2tp_doctor/knowledge/` から生成した。直接編集しない。
 
-Ids are a contract: new ones may come, none is renamed. “Windows” is the code that Windows usually shows; it is a
-weak sign, and the verdict rests on the evidence below. `name.of.observation` stands for the observed value.
+Ids are a contract: new ones may come, none is renamed. “Windows” is the code that Windows usually shows.
+It is a weak sign; the verdict rests on the evidence below. `name.of.observation` stands for a value observed.
 
-ID は契約であり、追加はあっても改名はない。「Windows」は Windows が通常表示するコードで、手がかりとしては弱い。
-判定は下の証拠による。`name.of.observation` の箇所には観測値が入る。
+ID は契約であり、追加はあっても改名はない。「Windows」は Windows が通常表示するコードである。
+手がかりとしては弱く、判定は下の証拠による。`name.of.observation` の箇所には観測値が入る。
 """
 
 
@@ -71,8 +71,9 @@ def _codes(item: Cause) -> str:
 
 def _section(item: Cause, rule: CauseRule) -> str:
     lines = [f"### {item.id}", "", f"**{item.title.en}** / **{item.title.ja}**"]
-    if item.codes.usual is not None:
-        lines[-1] += f" — {item.codes.usual} `{windows_code(item.codes.usual).name}`"
+    code = windows_code(item.codes.usual) if item.codes.usual is not None else None
+    if code is not None:
+        lines[-1] += f" — {code.code} `{code.name}`"
     lines += ["", item.explanation.en, "", item.explanation.ja, ""]
     lines += _rows("Speaks for it or against it / 支持または不支持", rule.evidence, ratios=True)
     lines += _rows("Rules it out / 否定", rule.excluded_by)

@@ -1,7 +1,7 @@
 """Draws the pictures of the READMEs: real dials to the practice gateway, recorded as SVG in both languages.
 
-``python -m docs.make_pictures`` needs root for a moment: the gateway listens on UDP 500 and 4500 of a loopback
-address, so that the picture shows the ports a reader knows.
+``python -m docs.make_pictures`` needs root for a moment: the gateway listens on UDP 500 and 4500 of a
+loopback address, so that the picture shows the ports a reader knows.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ IMAGES = Path(__file__).resolve().parent / "images"
 GATEWAY = "127.0.0.2"
 IKE_PORT, NAT_T_PORT = 500, 4500
 WIDTH = 92
+_HUES = [(224, 108, 117), (152, 195, 121), (229, 192, 123), (97, 175, 239), (198, 120, 221), (86, 182, 194)]
 _COLORS = TerminalTheme(
     (24, 26, 31),
     (220, 223, 228),
-    [(40, 44, 52), (224, 108, 117), (152, 195, 121), (229, 192, 123)]
-    + [(97, 175, 239), (198, 120, 221), (86, 182, 194), (220, 223, 228)],
-    [(92, 99, 112), (224, 108, 117), (152, 195, 121), (229, 192, 123)]
-    + [(97, 175, 239), (198, 120, 221), (86, 182, 194), (255, 255, 255)],
+    [(40, 44, 52), *_HUES, (220, 223, 228)],
+    [(92, 99, 112), *_HUES, (255, 255, 255)],
 )
 # Rich's own format fetches a font from the network; a picture in a repository should not.
 _FORMAT = """\
@@ -91,7 +90,9 @@ async def dial(*, blocked_4500: bool) -> tuple[Measurement, Diagnosis]:
 
 def draw(measurement: Measurement, diagnosis: Diagnosis, language: Language) -> str:
     """Returns the report as SVG."""
-    console = Console(file=io.StringIO(), record=True, width=WIDTH, force_terminal=True, color_system="truecolor")
+    console = Console(
+        file=io.StringIO(), record=True, width=WIDTH, force_terminal=True, color_system="truecolor"
+    )
     ports = {"udp500": IKE_PORT, "udp4500": NAT_T_PORT}
     report = TextReport(measurement, diagnosis, Words(language), UNICODE, WIDTH, ports)
     for line in report.full(with_ladder=True, with_why=False):
@@ -106,7 +107,10 @@ def main() -> int:
     try:
         dials = {name: asyncio.run(dial(blocked_4500=name == "blocked")) for name in ("blocked", "healthy")}
     except OSError as error:
-        print(f"the gateway cannot listen on {GATEWAY}, UDP {IKE_PORT} and {NAT_T_PORT}: {error}", file=sys.stderr)
+        print(
+            f"the gateway cannot listen on {GATEWAY}, UDP {IKE_PORT} and {NAT_T_PORT}: {error}",
+            file=sys.stderr,
+        )
         return 1
     IMAGES.mkdir(exist_ok=True)
     for name, (measurement, diagnosis) in dials.items():

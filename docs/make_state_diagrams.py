@@ -23,7 +23,8 @@ _HEAD = """\
 
 Written by `make docs` from the tables in `src/l2tp_doctor/protocol/`; do not edit.
 
-A pair of state and input that is not drawn changes nothing: what arrives is dropped and recorded as unexpected.
+A pair of state and input that is not drawn changes nothing: what arrives is dropped and recorded as
+unexpected.
 
 In the IKEv1 machines the handler of an input chooses the next state.  Their diagrams show every state that a
 handler can choose; one handler serves several states, so an arrow may be one that it never takes from there.
@@ -83,12 +84,11 @@ def _read_value(value: ast.expr, states: type[enum.Enum], found: set[str], pendi
 
 def ike_edges(table: Mapping[tuple[Any, Any], Callable[..., Any]], states: type[enum.Enum]) -> list[Edge]:
     """Returns the arrows of an IKE table, whose handlers return the next state."""
-    edges = []
-    for (state, happened), handler in table.items():
-        for target in sorted(next_states(handler, states)):
-            if target != "=" and target != state.value:
-                edges.append(Edge(str(state.value), str(happened.value), target))
-    return edges
+    return [
+        Edge(str(state.value), str(happened.value), target)
+        for (state, happened), handler in table.items()
+        for target in sorted(next_states(handler, states) - {"=", state.value})
+    ]
 
 
 def l2tp_edges(table: Mapping[tuple[Any, Any], tuple[Any, Any]]) -> list[Edge]:

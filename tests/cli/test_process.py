@@ -1,4 +1,4 @@
-"""The command line as a process: start-up time, signals, pipes, what is imported."""
+"""The command line as a process: start-up, signals, pipes, what is imported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -65,33 +64,21 @@ def test_starting_imports_nothing_heavy(statement: str) -> None:
     assert imported_by(statement) & HEAVY == set()
 
 
-def test_version_is_quick() -> None:
-    times = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        result = subprocess.run(
-            [sys.executable, "-m", "l2tp_doctor", "--version"],
-            capture_output=True,
-            text=True,
-            env=ENVIRONMENT,
-        )
-        times.append(time.perf_counter() - begin)
-        assert result.stdout.startswith("l2tp-doctor ")
-    assert min(times) <= 0.15
+def test_version_needs_no_command() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "l2tp_doctor", "--version"], capture_output=True, text=True, env=ENVIRONMENT
+    )
+    assert (result.returncode, result.stdout.split()[0]) == (0, "l2tp-doctor")
 
 
-def test_the_first_line_of_check_is_quick() -> None:
-    times = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        process = start("check", "vpn.example.com")
-        assert process.stderr is not None
-        first = process.stderr.readline()
-        times.append(time.perf_counter() - begin)
-        process.communicate(timeout=20)
-        assert first.startswith("Dialling")
-    # The prelude imports the samples too, which a real run does not.
-    assert min(times) <= 0.3
+def test_the_first_line_comes_before_the_dial_is_over() -> None:
+    """The command answers at once; how quickly in seconds is measured by ``make bench``."""
+    process = start("check", "vpn.example.com", hang=True)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("Dialling")
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

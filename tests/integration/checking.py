@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab import faults
 from lab.gateway import Gateway
 from lab.namespaces import Namespace
 from lab.topologies import Topology
@@ -20,6 +21,7 @@ COMMAND = Path(sys.executable).with_name("l2tp-doctor")
 # real other user could not even read a Python that is installed below /root.)
 UNPRIVILEGED = ("setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all")
 HEALTHY, FAULTY, USAGE, UNDETERMINED = 0, 1, 2, 3
+PLAINTEXT_L2TP = "meta l4proto udp th dport 1701"
 TIMEOUT = 90.0
 """Beyond the product's own limit of 60 s, so that a run that ignores it shows itself."""
 
@@ -122,9 +124,17 @@ class Doctor:
     def check(
         self, *options: str, host: str = "", psk: str = "", password: str = "", prefix: Sequence[str] = ()
     ) -> Checked:
-        """Dial as Windows does, with the right credentials unless others are given."""
+        """Dial as Windows does, with the right credentials unless others are given.
+
+        Whatever comes of it, not one L2TP packet may leave the client outside ESP.
+        """
         argv = arguments(self.gateway, self.directory, *options, psk=psk, password=password)
-        return run(self.path.client, ["check", host or self.path.dial_address, *argv], prefix=prefix)
+        with faults.rule(
+            self.path.nodes[0], PLAINTEXT_L2TP, direction="out", verdict="accept", hook="prerouting"
+        ) as plaintext:
+            checked = run(self.path.client, ["check", host or self.path.dial_address, *argv], prefix=prefix)
+        assert plaintext.packets == 0
+        return checked
 
     def healthy(self, *options: str, host: str = "", prefix: Sequence[str] = ()) -> Checked:
         """Dial; insist on a working VPN and on a gateway that keeps nothing of it."""
@@ -153,5 +163,4 @@ class Doctor:
         known = {item.id for item in found.observations}
         assert set(found.causes[0].evidence) <= known
         assert found.elapsed_seconds < 60
-        assert self.path.plaintext_l2tp_packets() == 0
         return checked

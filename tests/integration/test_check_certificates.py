@@ -3,104 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from lab import faults
-from lab.gateway import GATEWAY_ADDRESS
-from lab.namespaces import LabError
-from lab.strongswan import StrongSwan
+from lab.strongswan import StrongSwan, StrongSwanOptions
 from lab.topologies import DIRECT, topology
 
 from tests.integration.checking import Checked, Doctor
+from tests.integration.handover import prepare
+from tests.integration.pki import Identity, authority, leaf, new_key
 
-pytestmark = [pytest.mark.gateway, pytest.mark.xdist_group("strongswan")]
+pytestmark = [pytest.mark.gateway, pytest.mark.xdist_group("certificates")]
 
-HANDOVER_SECONDS = 0.3
-IKE_INTERMEDIATE = x509.ObjectIdentifier("1.3.6.1.5.5.8.2.2")
-DAY = timedelta(days=1)
 ANY_FRAGMENT = "ip frag-off & 0x3fff != 0"
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A certificate with its private key."""
-
-    certificate: x509.Certificate
-    key: rsa.RSAPrivateKey
-
-    @property
-    def pem(self) -> str:
-        return self.certificate.public_bytes(Encoding.PEM).decode()
-
-    @property
-    def key_pem(self) -> str:
-        form = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-        return self.key.private_bytes(*form).decode()
-
-
-def new_key(bits: int = 2048) -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(65537, bits)
-
-
-def authority(name: str, key: rsa.RSAPrivateKey) -> Identity:
-    """Make a root CA."""
-    now = datetime.now(UTC)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - 100 * DAY)
-        .not_valid_after(now + 100 * DAY)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    return Identity(built, key)
-
-
-def leaf(
-    name: str,
-    issuer: Identity,
-    key: rsa.RSAPrivateKey,
-    *,
-    address: str = GATEWAY_ADDRESS,
-    usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH, IKE_INTERMEDIATE),
-    valid: tuple[int, int] = (-1, 50),
-) -> Identity:
-    """Make an end certificate, valid between two days counted from today."""
-    now = datetime.now(UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(issuer.certificate.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + valid[0] * DAY)
-        .not_valid_after(now + valid[1] * DAY)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False
-        )
-        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False
-        )
-        .sign(issuer.key, hashes.SHA256())
-    )
-    return Identity(built, key)
 
 
 class Pki:
@@ -127,6 +46,13 @@ class Pki:
 
 
 @pytest.fixture(scope="module")
+def gateway(strongswan_gateway: StrongSwan) -> Iterator[StrongSwan]:
+    """The gateway; its state is put in order when a path to it is made."""
+    yield strongswan_gateway
+    strongswan_gateway.configure(StrongSwanOptions())  # the last test's options are not for other modules
+
+
+@pytest.fixture(scope="module")
 def pki() -> Pki:
     return Pki()
 
@@ -149,12 +75,8 @@ Dial = Callable[..., contextlib.AbstractContextManager[CertifiedDoctor]]
 
 
 @pytest.fixture
-def dial(strongswan_gateway: StrongSwan, pki: Pki, tmp_path: Path) -> Dial:
+def dial(gateway: StrongSwan, pki: Pki, tmp_path: Path) -> Dial:
     """Makes a path to a gateway that authenticates with the given certificates."""
-    try:
-        strongswan_gateway.wait_clean(HANDOVER_SECONDS)
-    except LabError:
-        strongswan_gateway.reset()
 
     @contextlib.contextmanager
     def make(
@@ -170,7 +92,7 @@ def dial(strongswan_gateway: StrongSwan, pki: Pki, tmp_path: Path) -> Dial:
         paths["key"].write_text(client.key_pem)
         paths["ca"].write_text((ca or pki.ca).pem)
         options = tuple(item for name, path in paths.items() for item in (f"--{name}", str(path)))
-        strongswan_gateway.guest.write(
+        gateway.guest.write(
             {
                 "/run/lab/server.pem": server.pem,
                 "/run/lab/server.key": server.key_pem,
@@ -186,11 +108,9 @@ def dial(strongswan_gateway: StrongSwan, pki: Pki, tmp_path: Path) -> Dial:
             "rightid=%any\nca lab\n cacert=/run/lab/ca.pem\n auto=add",
         )
         secrets = (": RSA /run/lab/server.key",)
-        with (
-            strongswan_gateway.configured(connection=lines, secrets=secrets),
-            topology(strongswan_gateway, DIRECT) as path,
-        ):
-            yield CertifiedDoctor(Doctor(strongswan_gateway, path, tmp_path), options)
+        prepare(gateway, connection=lines, secrets=secrets)
+        with topology(gateway, DIRECT) as path:
+            yield CertifiedDoctor(Doctor(gateway, path, tmp_path), options)
 
     return make
 

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from lab import faults
-from lab.namespaces import LabError
+from lab.namespaces import wait_until
 from lab.softether import SoftEther
 from lab.topologies import DIRECT, SERVER_BEHIND_NAT, Shape, topology
 
+from l2tp_doctor.diagnosis import diagnose
+from l2tp_doctor.knowledge.profile import profile
+from l2tp_doctor.observations import Observation
+from l2tp_doctor.probes.check import measure
+from l2tp_doctor.probes.interface import CheckRequest
+from l2tp_doctor.protocol.engine import TraceEvent
+from l2tp_doctor.protocol.secret import Secret
 from tests.integration.checking import Doctor
 from tests.integration.common_checks import CommonChecks, Dial
+from tests.integration.handover import prepare_softether
+from tests.integration.pki import authority, leaf, new_key
 
 pytestmark = [pytest.mark.gateway, pytest.mark.xdist_group("softether")]
-
-HANDOVER_SECONDS = 0.3
-"""What a fault test left half-open costs 10 s of waiting and only 3 s of restarting."""
 
 
 @pytest.fixture
 def gateway(softether_gateway: SoftEther) -> SoftEther:
     """The server without anything of an earlier test."""
-    try:
-        softether_gateway.wait_clean(HANDOVER_SECONDS)
-    except LabError:
-        softether_gateway.restart()
+    prepare_softether(softether_gateway)
     return softether_gateway
 
 
@@ -51,6 +56,16 @@ def switched(do: Callable[[], None], undo: Callable[[], None]) -> Iterator[None]
         yield
     finally:
         undo()
+
+
+class SilentListener:
+    """Wants to hear of nothing."""
+
+    def on_trace(self, event: TraceEvent) -> None: ...
+
+    def on_observation(self, observation: Observation) -> None: ...
+
+    def on_experiment(self, name: str, running: bool) -> None: ...
 
 
 class TestSoftEther(CommonChecks):
@@ -89,11 +104,29 @@ class TestSoftEther(CommonChecks):
             assert checked.value("udp500.icmp_from") == doctor.path.dial_address
 
     def test_no_common_transform(self, dial: Dial) -> None:
-        # SoftEther's own list cannot be changed and holds all that Windows offers, so a device on the way
-        # that drops exactly such offers has to stand in: see the module for strongSwan for the real thing.
+        # SoftEther's list cannot be configured and holds most of what is in use, but no elliptic curves.
+        windows = profile("windows-11")
+        curves = tuple(item for item in windows.main_mode if item.group in (19, 20))
+        assert curves
+        request = CheckRequest("", psk=Secret(b"test-psk"), username="alice", password=Secret(b"wonderland"))
+        offer = replace(windows, main_mode=curves)
         with dial(DIRECT) as doctor:
-            checked = doctor.healthy("--profile", "windows-7")
-        assert "MODP_1024" in checked.value("ike.main.selected") or checked.value("ike.main.selected")
+            request = replace(request, host=doctor.path.dial_address)
+            found = doctor.path.client.call(lambda: asyncio.run(measure(request, offer, SilentListener())))
+        diagnosis = diagnose(found.observations, stage=found.stage)
+        assert diagnosis.verdict == "faulty"
+        assert diagnosis.causes[0].id == "phase1-proposal-mismatch", diagnosis.causes
+
+    def test_certificates_where_it_only_knows_keys(self, dial: Dial, tmp_path: Path) -> None:
+        ca = authority("Lab CA", new_key())
+        client = leaf("client", ca, new_key(), address="198.51.100.10")
+        (tmp_path / "cert.pem").write_text(client.pem)
+        (tmp_path / "key.pem").write_text(client.key_pem)
+        with dial(DIRECT) as doctor:
+            doctor.faulty(
+                "auth-method-mismatch",
+                *("--cert", str(tmp_path / "cert.pem"), "--key", str(tmp_path / "key.pem")),
+            )
 
     def test_a_disabled_account_is_refused_with_691(self, dial: Dial, gateway: SoftEther) -> None:
         # SoftEther gives the same answer as for a wrong password; Windows shows 691 for both.
@@ -112,9 +145,11 @@ class TestSoftEther(CommonChecks):
         assert checked.value("ppp.ipcp.opened") is False
 
     def test_l2tp_switched_off(self, dial: Dial, gateway: SoftEther) -> None:
+        # Without L2TP there is no IKE either: SoftEther closes UDP 500 and 4500, a moment later.
         without = switched(lambda: gateway.set_l2tp(False), lambda: gateway.set_l2tp(True))
         with dial(DIRECT) as doctor, without:
-            doctor.faulty("l2tp-service-down")
+            wait_until(lambda: not gateway.listening(), 10, "SoftEther closes its ports")
+            doctor.faulty("ike-service-down")
 
     def test_dropped_esp_does_not_matter_to_it(self, dial: Dial) -> None:
         with dial(DIRECT) as doctor, faults.drop_esp(doctor.path) as fault:

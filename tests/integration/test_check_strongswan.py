@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from lab import faults
-from lab.namespaces import LabError
-from lab.strongswan import StrongSwan
+from lab.namespaces import wait_until
+from lab.strongswan import LNS, StrongSwan, StrongSwanOptions
 from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, SERVER_BEHIND_NAT, Shape, topology
 
-from tests.integration.checking import Doctor
-from tests.integration.common_checks import CommonChecks, Dial
+from tests.integration.checking import COMMAND, Checked, Doctor, arguments
+from tests.integration.common_checks import CommonChecks
+from tests.integration.handover import Change, prepare
 
 pytestmark = [pytest.mark.gateway, pytest.mark.xdist_group("strongswan")]
 
-HANDOVER_SECONDS = 0.3
-Changes = dict[str, str | tuple[str, ...]]
-
-AGGRESSIVE: Changes = {
+AGGRESSIVE: dict[str, Change] = {
     "connection": ("aggressive=yes",),
     "charon": "i_dont_care_about_security_and_use_aggressive_mode_psk = yes",
 }
-PAP_ONLY: Changes = {
+PAP_ONLY: dict[str, Change] = {
     "ppp": ("require-pap", "refuse-chap", "refuse-mschap-v2", "refuse-eap", "noccp", "mtu 1400", "mru 1400"),
     "lns": ("require pap = yes", "refuse chap = yes", "length bit = yes"),
 }
@@ -35,27 +36,31 @@ ESP_SUITES = {
     "3des-sha1": "3DES-CBC/HMAC-SHA1-96",
     "aes256-sha256": "AES-CBC-256/HMAC-SHA2-256-128",
     "aes128-sha256": "AES-CBC-128/HMAC-SHA2-256-128",
-    "aes256gcm128": "AES-GCM-256",
-    "aes128gcm128": "AES-GCM-128",
+    "aes256gcm128": "AES-GCM-16-256",
+    "aes128gcm128": "AES-GCM-16-128",
 }
 
 
-@pytest.fixture
-def gateway(strongswan_gateway: StrongSwan) -> StrongSwan:
-    """The gateway without anything of an earlier test."""
-    try:
-        strongswan_gateway.wait_clean(HANDOVER_SECONDS)
-    except LabError:
-        strongswan_gateway.reset()
-    return strongswan_gateway
+@pytest.fixture(scope="module")
+def gateway(strongswan_gateway: StrongSwan) -> Iterator[StrongSwan]:
+    """The gateway; its state is put in order when a path to it is made."""
+    yield strongswan_gateway
+    strongswan_gateway.configure(StrongSwanOptions())  # the last test's options are not for other modules
+
+
+class Dialled(Protocol):
+    """Makes a path to a gateway with changed options that holds nothing of an earlier test."""
+
+    def __call__(self, shape: Shape, **changes: Change) -> contextlib.AbstractContextManager[Doctor]: ...
 
 
 @pytest.fixture
-def dial(gateway: StrongSwan, tmp_path: Path) -> Dial:
+def dial(gateway: StrongSwan, tmp_path: Path) -> Dialled:
     """Makes a path and everything for a check over it."""
 
     @contextlib.contextmanager
-    def make(shape: Shape) -> Iterator[Doctor]:
+    def make(shape: Shape, **changes: Change) -> Iterator[Doctor]:
+        prepare(gateway, **changes)
         with topology(gateway, shape) as path:
             yield Doctor(gateway, path, tmp_path)
 
@@ -65,7 +70,7 @@ def dial(gateway: StrongSwan, tmp_path: Path) -> Dial:
 class TestStrongSwan(CommonChecks):
     """What every gateway has to show, and what only strongSwan can."""
 
-    def test_without_nat_it_uses_native_esp(self, dial: Dial) -> None:
+    def test_without_nat_it_uses_native_esp(self, dial: Dialled) -> None:
         with dial(DIRECT) as doctor, faults.rule(doctor.path, "meta l4proto esp", verdict="accept") as native:
             checked = doctor.healthy()
             assert native.packets > 0
@@ -74,55 +79,53 @@ class TestStrongSwan(CommonChecks):
         assert checked.value("esp.encapsulation") == "native"
         assert checked.value("ppp.ipcp.dns") == ["192.0.2.53", "192.0.2.53"]
 
-    def test_a_server_behind_nat_works_and_is_warned_of(self, dial: Dial) -> None:
+    def test_a_server_behind_nat_works_and_is_warned_of(self, dial: Dialled) -> None:
         with dial(SERVER_BEHIND_NAT) as doctor:
             checked = doctor.healthy()
         assert checked.value("nat.server_behind") is True
         assert checked.warnings == {"server-behind-nat"}
 
-    def test_aggressive_mode_connects(self, dial: Dial, gateway: StrongSwan) -> None:
-        with dial(DIRECT) as doctor, gateway.configured(**AGGRESSIVE):
+    def test_aggressive_mode_connects(self, dial: Dialled) -> None:
+        with dial(DIRECT, **AGGRESSIVE) as doctor:
             checked = doctor.healthy("--aggressive")
         assert any("AGGRESSIVE" in line.summary.upper() for line in checked.result.timeline)
 
-    def test_perfect_forward_secrecy_is_refused_by_the_windows_offer(
-        self, dial: Dial, gateway: StrongSwan
-    ) -> None:
-        with dial(DIRECT) as doctor, gateway.configured(esp="aes256-sha1-modp2048"):
+    def test_perfect_forward_secrecy_is_refused_by_the_windows_offer(self, dial: Dialled) -> None:
+        with dial(DIRECT, esp="aes256-sha1-modp2048") as doctor:
             doctor.faulty("phase2-proposal-mismatch")
 
     @pytest.mark.parametrize("proposal", ESP_SUITES)
-    def test_every_esp_suite_carries_a_session(self, dial: Dial, gateway: StrongSwan, proposal: str) -> None:
-        with dial(DIRECT) as doctor, gateway.configured(esp=proposal):
+    def test_every_esp_suite_carries_a_session(self, dial: Dialled, proposal: str) -> None:
+        with dial(DIRECT, esp=proposal) as doctor:
             checked = doctor.healthy("--profile", "permissive")
         assert checked.value("ike.quick.selected").startswith(ESP_SUITES[proposal])
 
     # -- faults ------------------------------------------------------------------------------------
 
-    def test_charon_stopped(self, dial: Dial, gateway: StrongSwan) -> None:
+    def test_charon_stopped(self, dial: Dialled, gateway: StrongSwan) -> None:
         with dial(DIRECT) as doctor, gateway.stopped("charon"):
             checked = doctor.faulty("ike-service-down")
             assert checked.value("udp500.icmp_from") == doctor.path.dial_address
 
     @pytest.mark.parametrize("shape", [DIRECT, CLIENT_BEHIND_NAT], ids=["direct", "nat"])
-    def test_xl2tpd_stopped(self, dial: Dial, gateway: StrongSwan, shape: Shape) -> None:
+    def test_xl2tpd_stopped(self, dial: Dialled, gateway: StrongSwan, shape: Shape) -> None:
         with dial(shape) as doctor, gateway.stopped("xl2tpd"):
             checked = doctor.faulty("l2tp-service-down")
         assert checked.value("ike.quick.established") is True
 
     @pytest.mark.parametrize("proposals", ["aes256-sha512-modp4096", "camellia256-sha512-modp6144"])
-    def test_no_common_phase_1_proposal(self, dial: Dial, gateway: StrongSwan, proposals: str) -> None:
-        with dial(DIRECT) as doctor, gateway.configured(ike=proposals):
+    def test_no_common_phase_1_proposal(self, dial: Dialled, proposals: str) -> None:
+        with dial(DIRECT, ike=proposals) as doctor:
             checked = doctor.faulty("phase1-proposal-mismatch")
         assert checked.value("ike.notify.clear") == "NO_PROPOSAL_CHOSEN"
 
-    def test_no_common_phase_2_proposal(self, dial: Dial, gateway: StrongSwan) -> None:
-        with dial(DIRECT) as doctor, gateway.configured(esp="aes256-sha512"):
+    def test_no_common_phase_2_proposal(self, dial: Dialled) -> None:
+        with dial(DIRECT, esp="aes256-sha512") as doctor:
             checked = doctor.faulty("phase2-proposal-mismatch")
         assert checked.value("ike.main.established") is True
 
     @pytest.mark.parametrize("direction", ["both", "in"])
-    def test_native_esp_dropped(self, dial: Dial, direction: faults.Direction) -> None:
+    def test_native_esp_dropped(self, dial: Dialled, direction: faults.Direction) -> None:
         with dial(DIRECT) as doctor:
             with faults.drop_esp(doctor.path, direction=direction) as fault:
                 checked = doctor.faulty("esp-blocked")
@@ -130,7 +133,41 @@ class TestStrongSwan(CommonChecks):
         assert checked.value("esp.received") is False
         assert checked.value("experiment.esp_udp.received") is True
 
-    def test_only_pap_allowed(self, dial: Dial, gateway: StrongSwan) -> None:
-        with dial(DIRECT) as doctor, gateway.configured(**PAP_ONLY):
+    def test_only_pap_allowed(self, dial: Dialled) -> None:
+        with dial(DIRECT, **PAP_ONLY) as doctor:
             checked = doctor.faulty("ppp-auth-protocol-mismatch")
         assert checked.value("ppp.auth.required") == "pap"
+
+    def test_main_mode_where_only_aggressive_mode_is_allowed(self, dial: Dialled) -> None:
+        with dial(DIRECT, **AGGRESSIVE) as doctor:
+            checked = doctor.faulty("main-mode-refused")
+        assert checked.value("experiment.aggressive.reply") == "sa"
+
+    def test_the_gateways_pool_is_empty(self, dial: Dialled, gateway: StrongSwan) -> None:
+        lines = ("no ip range = 10.99.0.10-10.99.0.10", *LNS)
+        with dial(DIRECT, ip_range="10.99.0.10-10.99.0.10", lns=lines) as doctor:
+            checked = doctor.faulty("ppp-address-pool-exhausted")
+            gateway.wait_clean()
+        assert "No available IP address" in checked.value("l2tp.cdn")
+
+    def test_nobody_assigns_an_address(self, dial: Dialled, gateway: StrongSwan) -> None:
+        with dial(DIRECT, lns=("assign ip = no", *LNS)) as doctor:
+            checked = doctor.faulty("ppp-address-pool-exhausted")
+            gateway.wait_clean()
+        assert checked.value("ppp.auth.result") == "success"
+
+    def test_ctrl_c_takes_down_what_is_up(self, dial: Dialled, gateway: StrongSwan) -> None:
+        with dial(DIRECT) as doctor, gateway.stopped("xl2tpd"):
+            argv = ["check", doctor.path.dial_address, *arguments(gateway, doctor.directory)]
+            command = doctor.path.client.command([str(COMMAND), *argv])
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            ) as process:
+                # SCCRQ meets silence for seconds now, and the SAs are up.
+                wait_until(lambda: gateway.status().ipsec_sas > 0, 10, "an IPsec SA is up")
+                process.send_signal(signal.SIGINT)
+                stdout, stderr = process.communicate(timeout=10)
+            interrupted = Checked(process.returncode, stdout, stderr)
+            assert interrupted.exit_code == 130
+            assert interrupted.result.interrupted
+            gateway.wait_clean()

@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 import socket
 import struct
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,8 +15,6 @@ from l2tp_doctor.network import icmp_errors, liveness
 from l2tp_doctor.network.liveness import PingUnavailableError, control_port, ping
 from l2tp_doctor.protocol.ip import IcmpEcho, build_icmp_echo, build_icmpv6_echo
 from tests.network.limited import LimitedSockets
-
-linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="loopback of Linux")
 
 
 def may_ping(kind: int) -> bool:
@@ -49,11 +46,12 @@ def test_without_the_right_ping_says_why_for_each_kind(monkeypatch: pytest.Monke
         asyncio.run(ping(address, address))
 
 
-@linux
-def test_nobody_answers_a_ping_to_an_address_that_is_not_there() -> None:
+def test_an_answer_to_somebody_else_s_ping_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     if not (may_ping(socket.SOCK_DGRAM) or may_ping(socket.SOCK_RAW)):
         pytest.skip("this process may not send ICMP")
-    assert asyncio.run(ping("127.0.0.1", "240.0.0.1", attempts=2, interval=0.02)) is None
+    other = IcmpEcho(True, 7, 1, b"another token")
+    monkeypatch.setattr(liveness, "_parse", lambda *_: other)
+    assert asyncio.run(ping("127.0.0.1", "127.0.0.1", attempts=2, interval=0.02)) is None
 
 
 REPLY = IcmpEcho(True, 7, 1, b"token")
@@ -113,12 +111,30 @@ def test_a_closed_udp_port_shows_a_live_host(monkeypatch: pytest.MonkeyPatch, qu
     assert name == (f"udp/{liveness.CLOSED_UDP_PORT}" if queue else None)
 
 
-@linux
-def test_an_address_where_nobody_is_gives_no_sign() -> None:
-    async def main() -> str | None:
-        return await control_port("127.0.0.1", "240.0.0.1", ports=(443,), timeout=0.1)
+class Silent:
+    """A UDP endpoint towards an address where nobody is."""
 
-    assert asyncio.run(main()) is None
+    def __init__(self, *_: object, **__: object) -> None:
+        self.sent = 0
+
+    def send(self, _payload: bytes) -> None:
+        self.sent += 1
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.sent >= 3  # UDP may lose a datagram or two
+
+
+def test_an_address_where_nobody_is_gives_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(_remote: str, _port: int) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(liveness, "UdpEndpoint", Silent)
+    monkeypatch.setattr(liveness, "_tcp_alive", hang)
+    assert asyncio.run(control_port("127.0.0.1", "192.0.2.1", timeout=0.06)) is None
+    assert asyncio.run(liveness._udp_alive("127.0.0.1", "192.0.2.1", 0.03)) is None
 
 
 def test_another_host_s_word_about_a_closed_port_is_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:

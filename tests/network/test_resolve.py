@@ -13,7 +13,6 @@ from typing import Any, Literal
 import pytest
 
 import l2tp_doctor
-
 from l2tp_doctor.network.resolve import Resolved, resolve
 
 SOURCE = Path(l2tp_doctor.__file__).parent / "network" / "resolve.py"

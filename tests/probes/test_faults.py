@@ -122,12 +122,12 @@ def test_what_connects_nevertheless_is_healthy(name: str) -> None:
     asyncio.run(main())
 
 
-async def emptied(server: PracticeGateway) -> None:
+async def emptied(server: PracticeGateway, half_open: int = KEEPS_HALF_OPEN) -> None:
     """Waits until the gateway holds nothing but what no client can take back."""
     async with asyncio.timeout(EMPTY_WITHIN):
         while True:
             status = server.status()
             held = (status.sessions, status.tunnels, status.links, status.leases)
-            if not any(held) and status.half_open <= KEEPS_HALF_OPEN:
+            if not any(held) and status.half_open <= half_open:
                 return
             await asyncio.sleep(0.02)

@@ -29,6 +29,7 @@ SAY_NOTHING_NEW: dict[type, str] = {
     ike.PeerIdentity: "shown in the trace; no cause depends on it",
     ike.ExchangeFailed: "the dial's Failed follows",
     ike.PeerAlive: "an established SA was observed before",
+    ike.QuickModeAnswered: "the gateway renews keys; the tunnel above shows whether it works",
     ike.Closed: "DialClosed sums it up",
     l2tp.PppFrame: "the dial hands it to PPP",
     l2tp.TunnelAuthenticationFailed: "Windows uses no tunnel secret; the refusal itself is observed",

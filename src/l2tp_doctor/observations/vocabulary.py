@@ -86,6 +86,63 @@ VOCABULARY = _vocabulary(
         float,
         "Of the requests answered in the end, the share of their transmissions that were lost (0 to 1).",
     ),
+    # Hop by hop: packets whose hop limit runs out on the way, and who said so.
+    (
+        "hops.control",
+        tuple,
+        "Hops that answered ping or plain UDP, e.g. 3 198.51.100.1; not the silent ones.",
+    ),
+    ("hops.control_last", int, "The last of them."),
+    ("hops.control_last_address", str, "Its address."),
+    ("hops.distance", int, "The smallest hop limit with which the gateway's address itself was reached."),
+    ("hops.ike_500", tuple, "As hops.control, for Main Mode message 1 to the IKE port."),
+    (
+        "hops.ike_500_last",
+        int,
+        "The last hop that these packets reached; 0 when not even the first router answered one.",
+    ),
+    ("hops.ike_500_last_address", str, "Its address."),
+    (
+        "hops.ike_500_next",
+        str,
+        "The first hop behind it that answered a control packet, e.g. 4 198.51.100.1.",
+    ),
+    ("hops.ike_500_passed_by", tuple, "Which control packets got further than these: ping, UDP 53."),
+    (
+        "hops.ike_500_control_beyond",
+        bool,
+        "A router behind the last hop that these packets reached answered control packets, twice.",
+    ),
+    (
+        "hops.ike_500_to_last_router",
+        bool,
+        "These packets reached the last router before the gateway that answers at all.",
+    ),
+    ("hops.ike_500_refused", str, "The hop that answered one of them with another ICMP error."),
+    ("hops.ike_4500", tuple, "As hops.control, for Main Mode message 1 to the NAT-T port."),
+    (
+        "hops.ike_4500_last",
+        int,
+        "The last hop that these packets reached; 0 when not even the first router answered one.",
+    ),
+    ("hops.ike_4500_last_address", str, "Its address."),
+    (
+        "hops.ike_4500_next",
+        str,
+        "The first hop behind it that answered a control packet, e.g. 4 198.51.100.1.",
+    ),
+    ("hops.ike_4500_passed_by", tuple, "Which control packets got further than these: ping, UDP 53."),
+    (
+        "hops.ike_4500_control_beyond",
+        bool,
+        "A router behind the last hop that these packets reached answered control packets, twice.",
+    ),
+    (
+        "hops.ike_4500_to_last_router",
+        bool,
+        "These packets reached the last router before the gateway that answers at all.",
+    ),
+    ("hops.ike_4500_refused", str, "The hop that answered one of them with another ICMP error."),
     # Main Mode, message by message (RFC 2409 §5).
     ("ike.main.reply_2", bool, "Main Mode message 2 (SA) arrived."),
     ("ike.main.reply_4", bool, "Main Mode message 4 (KE, Nonce) arrived."),

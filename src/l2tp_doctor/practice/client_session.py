@@ -297,7 +297,7 @@ class ClientSession:
         return tunnel
 
     def _patience(self, policy: RetransmissionPolicy) -> RetransmissionPolicy:
-        rtt = self._responder.transmission.rtt
+        rtt = self._responder.confirmation.rtt
         return policy if rtt is None else replace(policy, initial=policy.first_interval(rtt))
 
     def _handle_tunnel_timer(self, tunnel: _Tunnel, now: float) -> None:
@@ -387,7 +387,7 @@ class ClientSession:
         if isinstance(event, ike.MainModeEstablished):
             self.authentic_messages += 1
             self._forget_at = now + self._settings.limits.idle_time
-        elif isinstance(event, ike.QuickModeEstablished):
+        elif isinstance(event, ike.QuickModeAnswered):
             self.authentic_messages += 1
             self._confirmed = False
             path = EspPath(

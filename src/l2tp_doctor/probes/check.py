@@ -16,6 +16,7 @@ from l2tp_doctor.network.resolve import resolve
 from l2tp_doctor.network.udp import family_of, local_address_towards
 from l2tp_doctor.probes import certificates, experiments, offers, stages
 from l2tp_doctor.probes.dialing import Dialing
+from l2tp_doctor.probes.hops import hops
 from l2tp_doctor.probes.interface import CheckRequest, Listener, Measurement
 from l2tp_doctor.probes.run import Run
 from l2tp_doctor.protocol.dial import DialEvent
@@ -26,6 +27,9 @@ from l2tp_doctor.protocol.l2tp import events as l2tp
 RESOLVE_TIMEOUT = 8.0
 # A dial over a path that has shown loss is tried again before silence is believed.
 MAX_DIALS = 3
+# Seconds of the budget another dial needs to say more than the one before it: over a path that loses a fifth
+# of everything each way nearly all dials are over by then.
+DIAL_TIME = 20.0
 
 # Endings that need no second dial to be believed.
 REFUSALS = (
@@ -38,7 +42,6 @@ REFUSALS = (
     "certificate.problem",
     "l2tp.stopccn",
     "l2tp.cdn",
-    "ppp.auth.refused",
     "ppp.auth.needs_credentials",
 )
 
@@ -65,7 +68,7 @@ async def measure(request: CheckRequest, profile: Profile, listener: Listener) -
     except asyncio.CancelledError:
         interrupted = True
     finally:
-        await check.close()
+        await _closed(check, patient=not interrupted)
     run.conclude_silence()
     check.conclude()
     return Measurement(
@@ -78,6 +81,21 @@ async def measure(request: CheckRequest, profile: Profile, listener: Listener) -
         elapsed=run.now,
         interrupted=interrupted,
     )
+
+
+async def _closed(check: _Check, *, patient: bool) -> None:
+    """Tears down; ``patient`` lets it finish through a first cancellation, which is a request to tear down."""
+    closing = asyncio.ensure_future(check.close())
+    try:
+        while not closing.done():
+            try:
+                await asyncio.shield(closing)
+            except asyncio.CancelledError:
+                if not patient:
+                    closing.cancel()
+                patient = False
+    finally:
+        check.abandon()
 
 
 class _Check:
@@ -176,6 +194,7 @@ class _Check:
             windows_ports=run.profile.source_port == 500 and not overridden,
             hook=self._on_event,
             batch=self._batch,
+            windows_message_id=self._dials == 1,
         )
         method = offers.authentication_for(run.request)
         run.observe("ike.main.auth_offered", ("PSK" if method == AUTH_PSK else "RSA_SIG",), "dial")
@@ -192,6 +211,7 @@ class _Check:
 
     def _count(self, dialing: Dialing) -> None:
         run, transmission = self._run, dialing.engine.initiator.transmission
+        run.lossy = run.lossy or dialing.engine.lossy
         run.observe("path.sent", transmission.sent, "dial")
         run.observe("path.retransmissions", transmission.retransmissions, "dial")
         if transmission.loss is not None:
@@ -205,14 +225,21 @@ class _Check:
         first_message_lost = self._is("ike.main.reply_2", False) and (
             self._is("experiment.main_500.reply", True) or self._is("experiment.small.reply", True)
         )
-        return (self._run.lossy or first_message_lost) and not self._said_why()
+        enough_time = self._run.deadline >= DIAL_TIME
+        return enough_time and (self._run.lossy or first_message_lost) and not self._said_why()
 
     def _said_why(self) -> bool:
         """Whether the gateway refused in words, or a credential is missing: another dial ends the same."""
         failed = self._run.log.latest("ppp.auth.result")
         certificate = self._run.log.latest("certificate.problem")
+        # SoftEther asks for EAP first and takes MS-CHAPv2 as well; a refusal is the end only without agreement.
+        no_agreement = (
+            self._run.log.latest("ppp.auth.refused") is not None
+            and self._run.log.latest("ppp.auth.protocol") is None
+        )
         return (
-            any(self._run.log.latest(name) is not None for name in REFUSALS)
+            no_agreement
+            or any(self._run.log.latest(name) is not None for name in REFUSALS)
             or (failed is not None and failed.value == "failure")
             or (certificate is not None and certificate.value is not None)
         )
@@ -242,6 +269,7 @@ class _Check:
         if step in (Step.MAIN_1, Step.AGGRESSIVE_1):
             self._begin("ping", partial(experiments.ping, run))
             self._begin("control-port", partial(experiments.control_port, run))
+            self._begin_hops()
             self._begin("source-port", partial(experiments.source_port, run, dialled_500))
             self._begin("main-4500", partial(experiments.main_4500, run))
             self._begin("ikev2", partial(experiments.ikev2, run))
@@ -254,6 +282,7 @@ class _Check:
         elif step is Step.MAIN_5:
             self._begin("main-4500", partial(experiments.main_4500, run))
             self._begin("echo-500", partial(experiments.main_500_again, run))
+            self._begin_hops()
             self._begin("ping", partial(experiments.ping, run))
             if run.request.certificate is not None:
                 self._begin("small", partial(experiments.small, run))
@@ -281,6 +310,11 @@ class _Check:
             return  # behind a real NAT native ESP is not to be had
         self._begin("encapsulation", partial(experiments.other_encapsulation, self._run, in_udp))
 
+    def _begin_hops(self) -> None:
+        """Looks for the hop that swallows IKE, unless the gateway is this very machine."""
+        if not ip_address(self._run.remote.partition("%")[0]).is_loopback:
+            self._begin("hops", partial(hops, self._run))
+
     def _begin(self, name: str, experiment: Task) -> None:
         """Starts an experiment once a run; a second dial does not repeat what has been asked."""
         if name not in self._tasks:
@@ -304,6 +338,11 @@ class _Check:
         # All at once, so that the whole teardown takes no longer than one; cancelling cancels each.
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*closing, return_exceptions=True)
+
+    def abandon(self) -> None:
+        """Closes the dial's sockets if a teardown that was given up has left them open."""
+        if self._dialing is not None:
+            self._dialing.abandon()
 
     def conclude(self) -> None:
         """Adds what only the whole run can say."""

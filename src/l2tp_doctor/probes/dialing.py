@@ -20,6 +20,7 @@ from l2tp_doctor.protocol.dial import (
     DialEvent,
     EspFirstReceived,
     Failed,
+    preload,
 )
 from l2tp_doctor.protocol.engine import Channel, Datagram, TraceEvent, discard_trace
 from l2tp_doctor.protocol.ikev1.events import Step
@@ -45,6 +46,8 @@ class Dialing:
             others are experiments and only tell their hook.
         hook: hears every event.
         batch: which part of a profile's transforms is offered, where they do not fit one message.
+        windows_message_id: number the first Quick Mode 1, as Windows does.  After a dial that failed that is
+            better avoided: a gateway may still have that one's Quick Mode 1 half-open.
 
     Raises:
         OSError: a socket cannot be made.
@@ -61,6 +64,7 @@ class Dialing:
         primary: bool = True,
         hook: EventHook | None = None,
         batch: int = 0,
+        windows_message_id: bool = True,
     ) -> None:
         self._run = run
         self._primary = primary
@@ -78,9 +82,11 @@ class Dialing:
             native_esp=native_esp,
         )
         request = run.request
+        policy = offers.dial_policy(run.profile, request, force_nat_t=force_nat_t, batch=batch)
         config = DialConfig(
             ike=replace(
-                offers.dial_policy(run.profile, request, force_nat_t=force_nat_t, batch=batch),
+                policy,
+                quick_message_id=policy.quick_message_id if windows_message_id else None,
                 accept_certificates=partial(certificates.acceptable, request),
             ),
             paths=run.path_addresses(self.path),
@@ -105,6 +111,8 @@ class Dialing:
     def start(self) -> None:
         """Sends message 1."""
         self._driver.start()
+        # Its answer is a round trip away: time to read what the next messages need.
+        asyncio.get_running_loop().run_in_executor(None, _preload)
 
     def _send(self, datagram: Datagram) -> None:
         if datagram.channel is not Channel.ESP:
@@ -141,13 +149,23 @@ class Dialing:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closed.wait(), CLOSE_LIMIT)
         finally:
-            self._over = True
-            self._driver.stop()
-            self.path.close()
-            if not self.finished.done():
-                self.finished.cancel()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Closes the sockets without a word to the gateway; the second time it does nothing."""
+        self._over = True
+        self._driver.stop()
+        self.path.close()
+        if not self.finished.done():
+            self.finished.cancel()
 
     def trace_note(self, event: TraceEvent) -> None:
         """Adds a line of the caller's to the dial's trace."""
         if self._primary:
             self._run.note_trace(event)
+
+
+def _preload() -> None:
+    # Whoever really needs a missing library says so itself.
+    with contextlib.suppress(ImportError):
+        preload()

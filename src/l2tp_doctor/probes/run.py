@@ -98,7 +98,7 @@ class Run:
         """
 
         def arrived(datagram: Datagram, sender: Endpoint) -> None:
-            self._sign_of_life(datagram, sender, source)
+            self.sign_of_life(datagram, sender, source)
             on_datagram(datagram)
 
         def noticed(channel: Channel, notice: IcmpNotice) -> None:
@@ -131,7 +131,8 @@ class Run:
         """Something that deserves an answer was sent there."""
         self._asked.add(channel)
 
-    def _sign_of_life(self, datagram: Datagram, sender: Endpoint, source: str) -> None:
+    def sign_of_life(self, datagram: Datagram, sender: Endpoint, source: str) -> None:
+        """Notes that something came back from one of the gateway's ports, and from which address."""
         name = PORT_NAMES.get(datagram.channel)
         if name is None:
             return

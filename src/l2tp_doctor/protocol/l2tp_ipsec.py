@@ -59,6 +59,8 @@ class EspPath:
         self._local = ipaddress.ip_address(local)
         self._remote = ipaddress.ip_address(remote)
         self._random = random
+        self.heard_under = inbound.sa.spi
+        """The SPI of the last authentic packet."""
         self.channel = Channel.NAT_T if udp_encapsulated else Channel.ESP
 
     @property
@@ -66,12 +68,14 @@ class EspPath:
         """The SPI the peer writes into its packets to us."""
         return self._inbound[0].sa.spi
 
-    def replace(self, inbound: EspInbound, outbound: EspOutbound) -> None:
-        """Sends under a newer pair from now on; what still comes under an older one is accepted.
+    def expect(self, inbound: EspInbound) -> None:
+        """Accepts what comes under a newer SA too; what still comes under an older one is accepted as before."""
+        if inbound not in self._inbound:
+            self._inbound.insert(0, inbound)
 
-        The newer pair may have the SPI of the older one and other keys: see the initiator's Quick Mode.
-        """
-        self._inbound.insert(0, inbound)
+    def replace(self, inbound: EspInbound, outbound: EspOutbound) -> None:
+        """Sends under a newer pair from now on, and accepts what comes under it."""
+        self.expect(inbound)
         self._outbound = outbound
 
     def deleted(self, spis: Sequence[bytes]) -> bool:
@@ -106,7 +110,9 @@ class EspPath:
         failure: EspError | None = None
         for inbound in self._inbound:
             try:
-                return inbound.open(packet)
+                opened = inbound.open(packet)
+                self.heard_under = inbound.sa.spi
+                return opened
             except EspError as error:
                 # An older pair's complaint says more than "wrong key" only when it is a replay.
                 failure = error if failure is None or error.reason == "replay" else failure

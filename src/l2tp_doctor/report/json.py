@@ -5,6 +5,7 @@ The types below are the contract; ``docs/check.schema.json`` is generated from t
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -155,4 +156,7 @@ def decode(data: bytes) -> CheckResult:
 def json_schema() -> dict[str, Any]:
     """Returns the JSON Schema of :class:`CheckResult`."""
     schema = msgspec.json.schema(CheckResult)
+    for definition in schema["$defs"].values():
+        # Python 3.13 takes the indentation out of docstrings by itself, older versions do not.
+        definition["description"] = inspect.cleandoc(definition["description"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -12,7 +12,7 @@ from l2tp_doctor.protocol.ikev1.events import Step
 from l2tp_doctor.protocol.ikev1.initiator import GRACE_AFTER_ERROR, State
 from l2tp_doctor.protocol.ikev1.policy import Phase2Suite, phase2_offer
 from l2tp_doctor.protocol.ikev1.quick_mode import QuickMode, random_spi
-from l2tp_doctor.protocol.ikev1.responder import MAX_QUICK_MODES
+from l2tp_doctor.protocol.ikev1.quick_responder import MAX_QUICK_MODES
 from l2tp_doctor.protocol.isakmp.message import decode_payloads
 from l2tp_doctor.protocol.isakmp.payloads import (
     HashPayload,
@@ -301,7 +301,7 @@ def test_a_gateway_keeps_few_half_open_quick_modes() -> None:
         message, _ = pair.client._sa.seal_with_hash_1(32, quick.message_id, payloads)
         pair.client._outgoing.append(pair.client._wrap(pair.client.channel, message))
     pair.settle(pair.now + 30)
-    assert len(pair.gateway_got(events.QuickModeEstablished)) == MAX_QUICK_MODES
+    assert len(pair.gateway_got(events.QuickModeAnswered)) == MAX_QUICK_MODES
     assert triggers(pair.gateway_trace).count("limit") == 4
 
 

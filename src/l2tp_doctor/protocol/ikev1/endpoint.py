@@ -44,7 +44,7 @@ class MessageRefusedError(Exception):
 # A peer that repeats itself makes us repeat ourselves, but not more often than this: two
 # sides that answer duplicates with duplicates would otherwise keep each other busy for ever.
 DUPLICATE_INTERVAL = 0.2
-REMEMBERED_MESSAGES = 8
+REMEMBERED_MESSAGES = 32
 
 
 class IkeEndpoint:
@@ -72,6 +72,8 @@ class IkeEndpoint:
         self._next_fragment_id = 1
         self._sa: IsakmpSa | None = None
         self._peer_fragments = False
+        self.channel = Channel.IKE
+        """Where messages are sent."""
         self._accepted: deque[bytes] = deque(maxlen=REMEMBERED_MESSAGES)
 
     # -- the outer half of the six calls ------------------------------------------------------

@@ -156,8 +156,17 @@ class MainModeEstablished:
 
 
 @dataclass(frozen=True, slots=True)
+class QuickModeAnswered:
+    """A Quick Mode of the peer's was answered: from now on it may send ESP under the new pair."""
+
+    inbound: EspInbound = field(repr=False)
+    outbound: EspOutbound = field(repr=False)
+    udp_encapsulated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class QuickModeEstablished:
-    """An ESP SA pair is up."""
+    """An ESP SA pair is up, on both sides as far as this side can know."""
 
     inbound: EspInbound = field(repr=False)
     outbound: EspOutbound = field(repr=False)
@@ -208,6 +217,7 @@ IkeEvent = (
     | PeerIdentity
     | AuthenticationFailed
     | MainModeEstablished
+    | QuickModeAnswered
     | QuickModeEstablished
     | ExchangeFailed
     | VersionRefused

@@ -18,7 +18,6 @@ from l2tp_doctor.protocol.ikev1.authentication import Authenticator, OwnCredenti
 from l2tp_doctor.protocol.ikev1.endpoint import (
     DUPLICATE_INTERVAL,
     ClearCopySink,
-    IkeEndpoint,
     MessageRefusedError,
     discard_clear_copy,
 )
@@ -27,6 +26,7 @@ from l2tp_doctor.protocol.ikev1.inputs import Input, Received, classify, needed
 from l2tp_doctor.protocol.ikev1.phase1 import NO_COOKIE, Phase1
 from l2tp_doctor.protocol.ikev1.policy import Credentials, InitiatorPolicy, PathAddresses
 from l2tp_doctor.protocol.ikev1.quick_mode import NatTraversal, QuickMode, random_spi
+from l2tp_doctor.protocol.ikev1.quick_responder import QuickModeResponder
 from l2tp_doctor.protocol.ikev1.sa import IsakmpSa, Opened
 from l2tp_doctor.protocol.ikev1.transmission import Due, Transmission
 from l2tp_doctor.protocol.isakmp.constants import ExchangeType, NotifyType, ProtocolId, name_of
@@ -42,6 +42,10 @@ from l2tp_doctor.protocol.wire import WireError
 # Anyone on the path can send a clear NOTIFY, and some gateways send one and answer all the
 # same; so after an error that proves nothing we still wait this long (seconds) for a real answer.
 GRACE_AFTER_ERROR = 0.7
+
+# Transmissions of Quick Mode 1 after which a peer that still repeats message 6 must have received one of
+# them, however lossy the path.
+UNHEARD_QUICK_MODES = 4
 
 
 class State(enum.Enum):
@@ -59,7 +63,7 @@ class State(enum.Enum):
     CLOSED = "closed"
 
 
-class Ikev1Initiator(IkeEndpoint):
+class Ikev1Initiator(QuickModeResponder):
     """Dials one gateway.
 
     Args:
@@ -81,9 +85,17 @@ class Ikev1Initiator(IkeEndpoint):
         trace: TraceSink = discard_trace,
         clear_copies: ClearCopySink = discard_clear_copy,
     ) -> None:
-        super().__init__(random, trace, clear_copies, policy.fragment_size)
+        super().__init__(
+            random,
+            trace,
+            clear_copies,
+            policy.fragment_size,
+            suites=policy.suites,
+            paths=paths,
+            nonce_size=policy.nonce_size,
+            retransmission=policy.retransmission,
+        )
         self._policy = policy
-        self._paths = paths
         self.state = State.IDLE
         self.channel = policy.first_channel
         self.transmission = Transmission(policy.retransmission, policy.silence_after)
@@ -93,6 +105,7 @@ class Ikev1Initiator(IkeEndpoint):
         self._step: Step | None = None
         self._flight: list[Datagram] = []
         self._flight_at = 0.0
+        self._last_answer = b""
         self._error_at: float | None = None
         self._dpd_sequence: int | None = None
         self._deleted_by_peer = False
@@ -107,13 +120,14 @@ class Ikev1Initiator(IkeEndpoint):
 
     def get_timer(self) -> float | None:
         """Returns when a retransmission, a remark on silence or giving up is due."""
-        timer = self.transmission.timer()
-        if timer is None or self._error_at is None:
-            return timer
-        return min(timer, self._error_at + self._grace())
+        times = [self.transmission.timer(), self.confirmation.timer()]
+        if self.transmission.waiting and self._error_at is not None:
+            times.append(self._error_at + self._grace())
+        return min((time for time in times if time is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
         """Does what is due."""
+        self._repeat_unconfirmed(now)
         if self.transmission.waiting and self._error_at is not None and now >= self._error_at + self._grace():
             self._apply(Input.GIVE_UP, None, now)
             return
@@ -154,7 +168,7 @@ class Ikev1Initiator(IkeEndpoint):
         if self._sa is None:
             return
         self._dpd_sequence = int.from_bytes(self._random(4), "big") >> 1
-        self._send_informational(now, "DPD", [self._dpd(self._dpd_sequence, ack=False)])
+        self._send_sealed(now, "DPD", [self._dpd(self._dpd_sequence, ack=False)])
 
     def _dpd(self, sequence: int, *, ack: bool) -> Notify:
         return informational.dpd(self.cookie, self._phase1.peer_cookie, sequence, ack=ack)
@@ -206,11 +220,15 @@ class Ikev1Initiator(IkeEndpoint):
     def _duplicate(self, raw: bytes, header: Header, now: float) -> None:
         del header
         self._drop(now, len(raw), "duplicate")
-        if raw != self._accepted[-1] or not self._flight:
+        self._outgoing.extend(self._answers.get(raw, ()))
+        if raw != self._last_answer or not self._flight:
             return
         # The peer repeats its last message, so our newest has not arrived — unless the repetition was on its
         # way before our newest could arrive: then it answers a repetition of our own.
         self._emit(events.DuplicateReply(self._step or Step.QUICK_3))
+        if self.state is State.QUICK_1_SENT and self.transmission.transmissions >= UNHEARD_QUICK_MODES:
+            self._begin_quick_anew(now)
+            return
         if now - self._flight_at >= max(DUPLICATE_INTERVAL, self.transmission.estimate or 0.0):
             self._outgoing.extend(self._flight)
             self._flight_at = now
@@ -238,6 +256,7 @@ class Ikev1Initiator(IkeEndpoint):
 
     def _answered(self, raw: bytes, now: float) -> None:
         self._accepted.append(raw)
+        self._last_answer = raw
         # Not even a peer that repeats itself needs again what it has answered.
         self._flight = []
         rtt = self.transmission.answered(now)
@@ -418,9 +437,26 @@ class Ikev1Initiator(IkeEndpoint):
     # -- Quick Mode (RFC 2409 §5.5) -----------------------------------------------------------
 
     def _send_quick_1(self, now: float) -> State:
-        sa, _ = self._keys()
         fixed = self._policy.quick_message_id
-        message_id = fixed if fixed is not None else self._random_message_id()
+        self._begin_quick(now, fixed if fixed is not None else self._random_message_id())
+        return State.QUICK_1_SENT
+
+    def _begin_quick_anew(self, now: float) -> None:
+        """Gives up a Quick Mode that the peer does not see, for one with another message ID.
+
+        The peer repeats message 6, so it is there; but SoftEther looks a message ID up among all SAs it has
+        of a client's address (``SearchIPsecSaByMessageId``), and takes a first message that has the number of
+        an earlier dial's half-open Quick Mode for that one's third.
+        """
+        waited = self.transmission
+        self._remark(now, "Quick Mode again with another message ID")
+        self._flight = []
+        message_id, first_sent = self._random_message_id(), waited.first_sent
+        self._begin_quick(now, message_id)
+        waited.continues(first_sent)
+
+    def _begin_quick(self, now: float, message_id: int) -> None:
+        sa, _ = self._keys()
         quick = QuickMode(
             sa,
             message_id,
@@ -433,24 +469,32 @@ class Ikev1Initiator(IkeEndpoint):
         payloads = quick.message_1(self._policy.suites, self._paths, separate=self._policy.separate_proposals)
         message, clear = sa.seal_with_hash_1(ExchangeType.QUICK, message_id, payloads)
         datagram = self._send(now, self.channel, message, "Quick Mode 1", payloads, clear)
-        quick.remember_chain()
         self._request(now, Step.QUICK_1, datagram)
-        return State.QUICK_1_SENT
+
+    def _on_quick(self, received: Received | None, now: float) -> State:
+        raw, message, datagram = needed(received)
+        if self._quick is not None and message.header.message_id == self._quick.message_id:
+            return self._on_quick_2(Received(raw, message, datagram), now)
+        sa, _ = self._keys()
+        waiting = len(self._unconfirmed)
+        self._take_quick(sa, Received(raw, message, datagram), now, draft=self._phase1.nat_t_draft)
+        if len(self._unconfirmed) >= waiting:
+            return self.state
+        # A pair is up, whoever asked for it: our own question has lost its purpose.
+        self.transmission.superseded()
+        self._flight = []
+        self._step = None
+        return State.READY
 
     def _on_quick_2(self, received: Received | None, now: float) -> State:
         raw, message, datagram = needed(received)
         sa, _ = self._keys()
         quick = self._quick
-        if quick is None or message.header.message_id != quick.message_id:
-            raise MessageRefusedError("unknown-message-id")
-        if self.state is State.READY:
-            # SoftEther takes each copy of message 1 for an exchange of its own, answers each with keys of
-            # its own, and deletes everything when one of its answers is never confirmed.
-            quick = quick.answered_again()
+        if quick is None or quick.suite is not None:
+            raise MessageRefusedError("unexpected", "a second answer to one Quick Mode")
         opened = self._open(sa.open_quick, message)
         quick.take_message_2(opened, self._policy.suites)
         sa.accept_quick(message)
-        self._quick = quick
         self._received(now, "Quick Mode 2", message, raw, datagram, opened)
         self._answered(raw, now)
         inbound, outbound = quick.esp_pair(initiator=True)
@@ -514,22 +558,18 @@ class Ikev1Initiator(IkeEndpoint):
                 continue
             sequence = int.from_bytes(payload.data, "big")
             if payload.notify_type == NotifyType.R_U_THERE:
-                self._send_informational(now, "DPD acknowledgement", [self._dpd(sequence, ack=True)])
+                self._send_sealed(now, "DPD acknowledgement", [self._dpd(sequence, ack=True)])
             elif payload.notify_type == NotifyType.R_U_THERE_ACK and sequence == self._dpd_sequence:
                 self._emit(events.PeerAlive())
 
     def _after_delete(self, payloads: tuple[Payload, ...]) -> State:
         if any(isinstance(p, Delete) and p.protocol == ProtocolId.ISAKMP for p in payloads):
             self.transmission.cancel()
+            self._forget_answers()
             self._flight = []
             self._deleted_by_peer = True
             return State.STOPPED
         return self.state
-
-    def _send_informational(self, now: float, label: str, payloads: list[Payload]) -> None:
-        sa, _ = self._keys()
-        message, clear = sa.seal_with_hash_1(ExchangeType.INFORMATIONAL, self._random_message_id(), payloads)
-        self._send(now, self.channel, message, label, payloads, clear)
 
     # -- endings ------------------------------------------------------------------------------
 
@@ -542,12 +582,14 @@ class Ikev1Initiator(IkeEndpoint):
 
     def _on_close(self, _received: Received | None, now: float) -> State:
         self.transmission.cancel()
+        self._forget_answers()
         self._flight = []
         # Without an answer to message 5 too: its receiver may hold an SA although message 6 was lost.
         if self._sa is not None and not self._deleted_by_peer:
-            if self._quick is not None and self.state in (State.READY, State.QUICK_1_SENT):
-                self._send_informational(now, "Delete ESP", [informational.delete_esp(self._quick.our_spi)])
-            self._send_informational(
+            own = [self._quick] if self._quick is not None and self.state is not State.ESTABLISHED else []
+            for quick in (*own, *self._quick_modes.values()):
+                self._delete_esp(now, quick.our_spi)
+            self._send_sealed(
                 now,
                 "Delete ISAKMP",
                 [informational.delete_isakmp(self.cookie, self._phase1.peer_cookie)],
@@ -582,9 +624,11 @@ TABLE: dict[tuple[State, Input], Handler] = {
     (State.MAIN_5_SENT, Input.GIVE_UP): _I._on_give_up,
     (State.AGGRESSIVE_1_SENT, Input.AGGRESSIVE): _I._on_aggressive_2,
     (State.AGGRESSIVE_1_SENT, Input.GIVE_UP): _I._on_give_up,
-    (State.QUICK_1_SENT, Input.QUICK): _I._on_quick_2,
+    (State.QUICK_1_SENT, Input.QUICK): _I._on_quick,
     (State.QUICK_1_SENT, Input.GIVE_UP): _I._on_give_up,
-    (State.READY, Input.QUICK): _I._on_quick_2,
+    # "Either side may" begin one: the ISAKMP SA is bi-directional (RFC 2409 §5, §5.5).
+    (State.READY, Input.QUICK): _I._on_quick,
+    (State.ESTABLISHED, Input.QUICK): _I._on_quick,
     **{
         (state, kind): handler
         for state in State

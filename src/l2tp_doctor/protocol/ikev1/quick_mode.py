@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from l2tp_doctor.protocol import crypto
 from l2tp_doctor.protocol.crypto import DiffieHellman
@@ -45,9 +45,6 @@ from l2tp_doctor.protocol.isakmp.payloads import (
 
 # RFC 4303 §2.1: SPIs 1 to 255 are reserved, 0 is for local use only.
 FIRST_SPI = 256
-
-# Message 1 is sent at most about a dozen times; a peer has no honest reason to answer more often.
-MAX_ANSWERS = 12
 
 
 def random_spi(random: RandomSource) -> int:
@@ -101,8 +98,6 @@ class QuickMode:
     peer_nonce: bytes = b""
     suite: Phase2Suite | None = None
     shared: bytes = field(default=b"", repr=False)
-    answers: int = 0
-    _chain: bytes = field(default=b"", repr=False)
 
     # -- initiator ----------------------------------------------------------------------------
 
@@ -127,21 +122,6 @@ class QuickMode:
             address_identity(paths.remote, UDP, L2TP_PORT),
         ]
         return payloads + self.traversal.original_addresses(paths, initiator=True)
-
-    def remember_chain(self) -> None:
-        """Keeps where the IV chain stands behind message 1, to which every answer is encrypted."""
-        self._chain = self.sa.quick_chain(self.message_id)
-
-    def answered_again(self) -> QuickMode:
-        """Returns this exchange as it was before message 2, for another answer to a copy of message 1.
-
-        Raises:
-            MessageRefusedError: there have been more answers than copies can explain.
-        """
-        if self.answers >= MAX_ANSWERS:
-            raise MessageRefusedError("limit", "too many answers to one Quick Mode")
-        self.sa.rewind_quick(self.message_id, self._chain)
-        return replace(self, peer_spi=b"", peer_nonce=b"", suite=None, shared=b"", answers=self.answers + 1)
 
     def take_message_2(self, opened: Opened, suites: Sequence[Phase2Suite]) -> None:
         """Verifies HASH(2) and takes over the peer's choice.

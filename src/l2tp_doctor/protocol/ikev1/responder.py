@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import TypeVar
 
 from l2tp_doctor.protocol import crypto, nat_t
 from l2tp_doctor.protocol.crypto import CryptoError, DiffieHellman
@@ -17,7 +16,6 @@ from l2tp_doctor.protocol.ikev1 import events, informational
 from l2tp_doctor.protocol.ikev1.authentication import Authenticator, certificate_identity, holds_proof
 from l2tp_doctor.protocol.ikev1.endpoint import (
     ClearCopySink,
-    IkeEndpoint,
     MessageRefusedError,
     discard_clear_copy,
     first_of,
@@ -34,9 +32,8 @@ from l2tp_doctor.protocol.ikev1.policy import (
     address_identity,
     decode_phase1,
 )
-from l2tp_doctor.protocol.ikev1.quick_mode import NatTraversal, QuickMode, random_spi
+from l2tp_doctor.protocol.ikev1.quick_responder import QuickModeResponder
 from l2tp_doctor.protocol.ikev1.sa import IsakmpSa, Opened, payload_body
-from l2tp_doctor.protocol.ikev1.transmission import Due, Transmission
 from l2tp_doctor.protocol.isakmp.constants import (
     AuthenticationMethod,
     ExchangeType,
@@ -70,13 +67,6 @@ from l2tp_doctor.protocol.wire import WireError
 NO_COOKIE = bytes(8)
 _DRAFTS = frozenset(entry.value for entry in (NAT_T_DRAFT_02, NAT_T_DRAFT_02_NEWLINE, NAT_T_DRAFT_03))
 
-# Quick Modes one initiator may keep half-open: a peer that only sends first messages must not
-# fill our memory.
-MAX_QUICK_MODES = 8
-
-
-Opening = TypeVar("Opening")
-
 
 class State(enum.Enum):
     """Where the responder stands."""
@@ -90,7 +80,7 @@ class State(enum.Enum):
     CLOSED = "closed"
 
 
-class Ikev1Responder(IkeEndpoint):
+class Ikev1Responder(QuickModeResponder):
     """Answers one initiator.
 
     Args:
@@ -111,9 +101,18 @@ class Ikev1Responder(IkeEndpoint):
         trace: TraceSink = discard_trace,
         clear_copies: ClearCopySink = discard_clear_copy,
     ) -> None:
-        super().__init__(random, trace, clear_copies, policy.fragment_size)
+        super().__init__(
+            random,
+            trace,
+            clear_copies,
+            policy.fragment_size,
+            suites=policy.suites,
+            paths=paths,
+            nonce_size=policy.nonce_size,
+            retransmission=policy.retransmission,
+            require_pfs=policy.require_pfs,
+        )
         self._policy = policy
-        self._paths = paths
         self._credentials = credentials
         self.state = State.IDLE
         self.channel = Channel.IKE
@@ -128,10 +127,6 @@ class Ikev1Responder(IkeEndpoint):
         self._nat_t_draft = False
         self._nat_found = False
         self._authenticator: Authenticator | None = None
-        self._quick_modes: dict[int, QuickMode] = {}
-        self._answers: dict[bytes, list[Datagram]] = {}
-        self.transmission = Transmission(policy.retransmission)
-        self._unconfirmed: list[Datagram] = []
         self._initiator_identity: Identification | None = None
 
     # -- the six calls (receive, datagrams_to_send and next_event are the endpoint's) ---------
@@ -141,37 +136,25 @@ class Ikev1Responder(IkeEndpoint):
 
     def get_timer(self) -> float | None:
         """Returns when an unconfirmed last message is due again."""
-        return self.transmission.timer()
+        return self.confirmation.timer()
 
     def handle_timer(self, now: float) -> None:
         """Sends the unconfirmed last message again, or gives up on it."""
-        due = self.transmission.due(now)
-        if due is Due.RESEND:
-            self._outgoing.extend(self._unconfirmed)
-        elif due is Due.GIVE_UP:
-            self._unconfirmed = []
+        self._repeat_unconfirmed(now)
 
     def close(self, now: float) -> None:
         """Deletes the ESP SAs and the ISAKMP SA."""
         if self._sa is not None and self.state is State.ESTABLISHED:
             for quick in self._quick_modes.values():
-                self._send_informational(now, "Delete ESP", [informational.delete_esp(quick.our_spi)])
+                self._delete_esp(now, quick.our_spi)
             gone = informational.delete_isakmp(self.cookie, self._own_cookie)
-            self._send_informational(now, "Delete ISAKMP", [gone])
+            self._send_sealed(now, "Delete ISAKMP", [gone])
         self.state = self._forget()
         self._emit(events.Closed())
 
     def _forget(self) -> State:
-        """Neither timers nor repeated questions make a closed responder send anything."""
-        self.transmission.cancel()
-        self._unconfirmed = []
-        self._answers = {}
+        self._forget_answers()
         return State.CLOSED
-
-    def confirm_quick_mode(self, now: float) -> None:
-        """ESP under the new SA arrived, which proves that the initiator got message 2."""
-        self.transmission.answered(now)
-        self._unconfirmed = []
 
     # -- dispatch -----------------------------------------------------------------------------
 
@@ -198,20 +181,6 @@ class Ikev1Responder(IkeEndpoint):
         del header
         self._drop(now, len(raw), "duplicate")
         self._outgoing.extend(self._answers.get(raw, ()))
-
-    def _answer(self, now: float, received: Received, label: str, message: bytes,
-                payloads: list[Payload], clear: bytes | None = None) -> list[Datagram]:  # fmt: skip
-        self.channel = received.datagram.channel
-        answer = [self._send(now, self.channel, message, label, payloads, clear)]
-        if clear is not None and self._peer_fragments:
-            # Repetitions are cut as well: a path that loses big datagrams loses each of them.
-            answer = self._in_pieces(self._outgoing.pop())
-            self._outgoing.extend(answer)
-        self._accepted.append(received.raw)
-        # _accepted is bounded; answers to what it has forgotten are not needed any more.
-        self._answers = {key: value for key, value in self._answers.items() if key in self._accepted}
-        self._answers[received.raw] = answer
-        return answer
 
     # -- Main Mode ----------------------------------------------------------------------------
 
@@ -371,12 +340,6 @@ class Ikev1Responder(IkeEndpoint):
         sa.accept_phase1(received.message)
         return opened
 
-    def _open(self, opener: Callable[[Message], Opening], message: Message) -> Opening:
-        try:
-            return opener(message)
-        except WireError as error:
-            raise self._undecryptable(error, None) from error
-
     def _undecryptable(self, error: WireError, step: Step | None) -> MessageRefusedError:
         self._emit(events.Undecryptable(step))
         return MessageRefusedError("undecryptable", str(error))
@@ -396,12 +359,14 @@ class Ikev1Responder(IkeEndpoint):
             if isinstance(event, events.AuthenticationFailed):
                 self._complain(received, now, NotifyType.INVALID_HASH_INFORMATION)
                 return False
-        identity = first_of(payloads, Identification)
-        accepted = self._policy.accepted_identities
-        if accepted is not None and (identity is None or identity.data not in accepted):
+        if not self._knows(first_of(payloads, Identification)):
             self._complain(received, now, NotifyType.AUTHENTICATION_FAILED)
             return False
         return True
+
+    def _knows(self, identity: Identification | None) -> bool:
+        accepted = self._policy.accepted_identities
+        return accepted is None or (identity is not None and identity.data in accepted)
 
     def _complain(self, received: Received, now: float, notify_type: int) -> None:
         if not self._policy.notify_on_bad_psk:
@@ -414,7 +379,7 @@ class Ikev1Responder(IkeEndpoint):
             )
             self._send(now, self.channel, encode_message(header, payloads), "Informational", payloads)
         else:
-            self._send_informational(now, "Informational", payloads)
+            self._send_sealed(now, "Informational", payloads)
 
     # -- Aggressive Mode ----------------------------------------------------------------------
 
@@ -425,6 +390,9 @@ class Ikev1Responder(IkeEndpoint):
         answer = self._choose(received.message)
         if answer is None:
             return self._refuse(received, now, NotifyType.NO_PROPOSAL_CHOSEN)
+        identity_i = require(received.message.payloads, Identification, "IDii")
+        if not self._knows(identity_i):
+            return self._refuse(received, now, NotifyType.AUTHENTICATION_FAILED)
         self.cookie = received.message.header.initiator_cookie
         self._take_vendor_ids(received.message)
         self._derive(self._exchange_keys(received.message))
@@ -442,7 +410,7 @@ class Ikev1Responder(IkeEndpoint):
             *self._vendor_ids(),
         ]
         # The initiator's identity came in clear and its proof covers it, so it is kept for message 3.
-        self._initiator_identity = require(received.message.payloads, Identification, "IDii")
+        self._initiator_identity = identity_i
         message = encode_message(self._header(ExchangeType.AGGRESSIVE), payloads)
         self._answer(now, received, "Aggressive Mode 2", message, payloads)
         return State.AGGRESSIVE_2_SENT
@@ -462,55 +430,8 @@ class Ikev1Responder(IkeEndpoint):
     # -- Quick Mode ---------------------------------------------------------------------------
 
     def _on_quick(self, received: Received, now: float) -> State:
-        message_id = received.message.header.message_id
-        if message_id in self._quick_modes:
-            return self._on_quick_3(received, now, self._quick_modes[message_id])
-        return self._on_quick_1(received, now)
-
-    def _on_quick_1(self, received: Received, now: float) -> State:
         sa, _ = self._keys()
-        if len(self._quick_modes) >= MAX_QUICK_MODES:
-            raise MessageRefusedError("limit", "too many Quick Modes")
-        opened = self._open(sa.open_quick, received.message)
-        quick = QuickMode(
-            sa,
-            received.message.header.message_id,
-            NatTraversal(received.datagram.channel is Channel.NAT_T, self._nat_t_draft),
-            random_spi(self._random),
-            self._random(self._policy.nonce_size),
-        )
-        answer = quick.take_message_1(
-            opened, self._policy.suites, self._random, require_pfs=self._policy.require_pfs
-        )
-        sa.accept_quick(received.message)
-        self._received(now, "Quick Mode 1", received.message, received.raw, received.datagram, opened)
-        self.channel = received.datagram.channel
-        if answer is None:
-            sa.forget_quick(quick.message_id)
-            refusal: list[Payload] = [Notify(NotifyType.NO_PROPOSAL_CHOSEN, ProtocolId.ESP)]
-            self._send_informational(now, "Informational", refusal)
-            return self.state
-        self._quick_modes[quick.message_id] = quick
-        payloads = quick.message_2(answer, opened, self._paths)
-        message, clear = quick.seal_with_hash_2(payloads)
-        self._unconfirmed = self._answer(now, received, "Quick Mode 2", message, payloads, clear)
-        self.transmission.begin(now)
-        # The initiator may send ESP right behind message 3, and the two may change places on the way.
-        inbound, outbound = quick.esp_pair(initiator=False)
-        self._emit(
-            events.QuickModeEstablished(inbound, outbound, quick.traversal.encapsulated, quick.description)
-        )
-        return self.state
-
-    def _on_quick_3(self, received: Received, now: float, quick: QuickMode) -> State:
-        sa, _ = self._keys()
-        opened = self._open(sa.open_quick, received.message)
-        if not quick.verify_message_3(opened):
-            raise MessageRefusedError("hash")
-        sa.accept_quick(received.message)
-        self._received(now, "Quick Mode 3", received.message, received.raw, received.datagram, opened)
-        self._accepted.append(received.raw)
-        self.confirm_quick_mode(now)
+        self._take_quick(sa, received, now, draft=self._nat_t_draft)
         return self.state
 
     # -- Informational ------------------------------------------------------------------------
@@ -525,7 +446,7 @@ class Ikev1Responder(IkeEndpoint):
 
     def _on_informational_encrypted(self, received: Received, now: float) -> State:
         sa, _ = self._keys()
-        opened, authentic = self._open(sa.open_informational, received.message)
+        opened, authentic = self._open_of_peer(sa.open_informational, received.message)
         self._received(now, "Informational", received.message, received.raw, received.datagram, opened)
         for event in informational.read(opened.payloads, encrypted=True, authentic=authentic, after=None):
             self._emit(event)
@@ -541,12 +462,7 @@ class Ikev1Responder(IkeEndpoint):
     def _answer_dpd(self, question: Notify, now: float) -> None:
         sequence = int.from_bytes(question.data[:4], "big")
         answer = informational.dpd(self.cookie, self._own_cookie, sequence, ack=True)
-        self._send_informational(now, "DPD acknowledgement", [answer])
-
-    def _send_informational(self, now: float, label: str, payloads: list[Payload]) -> None:
-        sa, _ = self._keys()
-        message, clear = sa.seal_with_hash_1(ExchangeType.INFORMATIONAL, self._random_message_id(), payloads)
-        self._send(now, self.channel, message, label, payloads, clear)
+        self._send_sealed(now, "DPD acknowledgement", [answer])
 
 
 def _answer_with(proposal: Proposal, transform: Transform) -> SecurityAssociation:

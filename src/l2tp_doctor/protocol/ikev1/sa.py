@@ -170,14 +170,6 @@ class IsakmpSa:
         """Moves the IV chain of that message's exchange behind it."""
         self._phase2_ivs[message.header.message_id] = message.body[-self.cipher.block_size :]
 
-    def quick_chain(self, message_id: int) -> bytes:
-        """Returns where the IV chain of a Quick Mode stands; empty when it has not begun."""
-        return self._phase2_ivs.get(message_id, b"")
-
-    def rewind_quick(self, message_id: int, chain: bytes) -> None:
-        """Puts the IV chain of a Quick Mode back to where :meth:`quick_chain` found it."""
-        self._phase2_ivs[message_id] = chain
-
     def forget_quick(self, message_id: int) -> None:
         """The exchange is complete; its IV is not needed any more."""
         self._phase2_ivs.pop(message_id, None)

@@ -30,7 +30,8 @@ class Transmission:
         self._last_sent = 0.0
         self._interval = 0.0
         self._remarked = False
-        self._lossy = False
+        self.lossy = False
+        """Whether something was answered only after it had been sent again."""
         self._bound: float | None = None  # stands in for the round-trip time until one was measured
         self._ambiguous = 0  # answers in a row that could not be measured
         self.rtt: float | None = None
@@ -58,6 +59,15 @@ class Transmission:
         self.transmissions = 1
         self.sent += 1
 
+    @property
+    def first_sent(self) -> float | None:
+        """When the request under way was sent first."""
+        return self._first_sent
+
+    def continues(self, first_sent: float | None) -> None:
+        """The request just begun takes the place of one sent at ``first_sent``, and inherits its deadline."""
+        self._first_sent = first_sent
+
     def answered(self, now: float) -> float | None:
         """The request was answered; returns the round-trip time where it is unambiguous (Karn)."""
         if self._first_sent is None:
@@ -69,7 +79,7 @@ class Transmission:
             self._ambiguous = 0
             self.rtt = sample if self.rtt is None else 0.75 * self.rtt + 0.25 * sample
         else:
-            self._lossy = True
+            self.lossy = True
             # Karn's rule leaves no sample.  Most often the answer belongs to the last transmission, the
             # earlier ones being lost.  But where the path is merely slower than our interval, every request
             # would be sent twice and none ever measured; so the second time the whole wait is believed.
@@ -77,6 +87,11 @@ class Transmission:
             self._bound = now - (self._last_sent if self._ambiguous == 1 else self._first_sent)
         self._first_sent = None
         return sample
+
+    def superseded(self) -> None:
+        """The request need not be answered any more; having had to repeat it is a sign of loss all the same."""
+        self.lossy = self.lossy or (self._first_sent is not None and self.transmissions > 1)
+        self.cancel()
 
     def cancel(self) -> None:
         """The request will not be answered; stop sending it."""
@@ -91,7 +106,7 @@ class Transmission:
 
     @property
     def _patience(self) -> float:
-        return self._policy.give_up * (2.0 if self._lossy else 1.0)
+        return self._policy.give_up * (2.0 if self.lossy else 1.0)
 
     @property
     def _silence_limit(self) -> float:

@@ -125,6 +125,11 @@ class L2tpTunnel:
         return self._peer_tunnel_id
 
     @property
+    def lossy(self) -> bool:
+        """Whether a message was acknowledged only after it had been repeated."""
+        return self._reliable.lossy
+
+    @property
     def smoothed_rtt(self) -> float | None:
         """Round-trip time of control messages in seconds, when one was measured."""
         return self._reliable.smoothed_rtt

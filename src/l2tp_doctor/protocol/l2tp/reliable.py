@@ -102,6 +102,8 @@ class ReliableControl:
         self._congestion_window = 1.0
         self._threshold = float(DEFAULT_WINDOW)
         self._smoothed_rtt: float | None = None
+        self.lossy = False
+        """Whether something was acknowledged only after it had been repeated."""
         self._interval = policy.initial
         self._retransmit_at: float | None = None
         self._acknowledge_at: float | None = None
@@ -190,6 +192,8 @@ class ReliableControl:
             self._outstanding.popleft()
             if message.transmissions == 1:
                 self._measure(now - message.first_sent)
+            else:
+                self.lossy = True
             self._grow_window()
         self._interval = self._policy.first_interval(self._smoothed_rtt)
         self._retransmit_at = now + self._interval if self._outstanding else None

@@ -115,6 +115,8 @@ class AuthExchange:
         self._sent_at: float | None = None
         self._last_sent_at = 0.0
         self._policy = policy
+        self.repetitions = 0
+        """How often the message under way has been sent again."""
 
     def start(self, now: float) -> None:
         """Begins: sends the first message, or waits for it."""
@@ -123,6 +125,11 @@ class AuthExchange:
     def handle_packet(self, packet: ControlPacket, now: float) -> None:
         """Takes a well-framed packet."""
         raise NotImplementedError
+
+    @property
+    def verdict_overdue(self) -> bool:
+        """Whether the peer may have said that all is well without our hearing it."""
+        return False
 
     def network_phase_seen(self, now: float) -> None:
         """The peer has gone on to the network phase: a lost success message, where that is certain."""
@@ -163,6 +170,7 @@ class AuthExchange:
     def _send_again(self, now: float) -> None:
         if self._repeat is not None:
             packet, summary = self._repeat
+            self.repetitions += 1
             self._sent_at = None
             self._last_sent_at = now
             self._outlet.send(self.protocol, packet.encode(), now, summary, {"repeated": True})
@@ -176,6 +184,7 @@ class AuthExchange:
         """Sends a message and repeats it until :meth:`_answered`."""
         self._step, self._repeat, self._sent_at = step, (packet, summary), now
         self._last_sent_at = now
+        self.repetitions = 0
         self._timer.begin(now)
         self._outlet.send(self.protocol, packet.encode(), now, summary, fields)
 
@@ -187,6 +196,8 @@ class AuthExchange:
         """What was asked is answered: stops the timer and measures the round trip."""
         if self._sent_at is not None:
             self._outlet.round_trip.sample(now - self._sent_at)
+        elif self.repetitions:
+            self._outlet.round_trip.lossy = True
         self._sent_at = None
         self._repeat = None
         self._timer.stop()

@@ -21,6 +21,9 @@ from l2tp_doctor.protocol.secret import Secret
 from l2tp_doctor.protocol.wire import Reader
 
 CHALLENGE, RESPONSE, SUCCESS, FAILURE = 1, 2, 3, 4
+
+# Responses repeated in vain before the peer's network phase is taken for its verdict.
+UNHEARD_RESPONSES = 2
 NAMES = {CHALLENGE: "Challenge", RESPONSE: "Response", SUCCESS: "Success", FAILURE: "Failure"}
 
 
@@ -68,6 +71,23 @@ class ChapClient(AuthExchange):
             self._take_verdict(packet, name, now)
         else:
             self._drop(packet, now, name)
+
+    @property
+    def verdict_overdue(self) -> bool:
+        """Whether the Response was repeated in vain.
+
+        "Because the Success might be lost, the authenticator MUST allow repeated Response packets during the
+        Network-Layer Protocol phase" (RFC 1994 §4.2).  SoftEther ignores them there, and never repeats its
+        Success (``PPPProcessResponsePacket`` and ``PPPProcessCHAPResponsePacketEx`` in its ``Proto_PPP.c``).
+        """
+        return self.outcome is None and self._response is not None and self.repetitions >= UNHEARD_RESPONSES
+
+    def network_phase_seen(self, now: float) -> None:
+        """A peer that negotiates network protocols has accepted our Response (RFC 1661 §3.5)."""
+        if self.verdict_overdue:
+            self._outlet.note(self.protocol, now, "the Success was lost: the peer is in the network phase")
+            self._outlet.round_trip.lossy = True
+            self._finish(AuthOutcome(True))
 
     def _answer(self, packet: ControlPacket, summary: str, now: float) -> None:
         value, server = read_value_and_name(packet.data)

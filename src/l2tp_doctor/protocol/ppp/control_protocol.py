@@ -225,11 +225,23 @@ class ControlProtocol:
         # time (RCA in Req-Sent); the time without any progress is what ends that.
         stuck = self.state in _ANSWERING_STATES and now - self._progress_at > 2 * self._policy.give_up
         if self._counter > 0 and not self._timer.exhausted(now) and not stuck:
+            if self.state in (State.REQ_SENT, State.ACK_RCVD):
+                self._repeat_objection(now)
             self._fire(Event.TO_PLUS, now)
             return
         if self.state in _ANSWERING_STATES:
             self._listener(Signal.SILENT, now)
         self._fire(Event.TO_MINUS, now)
+
+    def _repeat_objection(self, now: float) -> None:
+        """Sends our Nak or Reject again to a peer that has not come back with another request.
+
+        It would repeat its own request when its timer expires, which may be much slower than ours.  A Nak it
+        has already had no longer matches its last request, and is discarded (RFC 1661 §5.3).
+        """
+        if self._requests_seen and self._verdict.code is not Code.CONFIGURE_ACK:
+            self._verdict_repeated = True
+            self._send_verdict(now)
 
     def receive(self, payload: bytes, now: float) -> None:
         """Takes one packet of this protocol; never raises for its content."""
@@ -275,6 +287,8 @@ class ControlProtocol:
         if options is None:
             return
         self._take(packet, now, describe(options, self.table))
+        if packet in self._requests_seen:
+            self._outlet.round_trip.lossy = True
         if self._is_repetition(packet):
             self._repeated_acks += 1
             if packet == self._requests_seen[-1]:
@@ -379,6 +393,8 @@ class ControlProtocol:
     def _answered(self, packet: ControlPacket, event: Event, now: float) -> None:
         if self._sent_at is not None and packet.identifier == self._pending:
             self._outlet.round_trip.sample(now - self._sent_at)
+        elif packet.identifier == self._pending:
+            self._outlet.round_trip.lossy = True
         self._pending = None
         self._sent_at = None
         self._incoming = packet if self.state not in _ANSWERING_STATES else self._incoming

@@ -12,13 +12,21 @@ from l2tp_doctor.protocol.ppp.automaton import State
 from l2tp_doctor.protocol.ppp.cbcp import answer_callback
 from l2tp_doctor.protocol.ppp.chap import ChapClient, ChapServer, MsChapV2Client, MsChapV2Server
 from l2tp_doctor.protocol.ppp.config import LinkConfig, Role
+from l2tp_doctor.protocol.ppp.control_packet import Code, ControlPacket
 from l2tp_doctor.protocol.ppp.control_protocol import Signal
 from l2tp_doctor.protocol.ppp.eap import EapClient
 from l2tp_doctor.protocol.ppp.eap_server import EapServer
 from l2tp_doctor.protocol.ppp.frame import Frame, PppProtocol, decode_frame, protocol_name
 from l2tp_doctor.protocol.ppp.lcp import Lcp, LcpHooks
 from l2tp_doctor.protocol.ppp.network_layer import NetworkLayer
-from l2tp_doctor.protocol.ppp.options import LCP_OPTIONS, LcpOption, describe
+from l2tp_doctor.protocol.ppp.options import (
+    LCP_OPTIONS,
+    IpcpOption,
+    LcpOption,
+    Option,
+    describe,
+    encode_options,
+)
 from l2tp_doctor.protocol.ppp.outlet import Outlet
 from l2tp_doctor.protocol.ppp.pap import PapClient, PapServer
 from l2tp_doctor.protocol.ppp.phases import PHASE_NAMES, PHASES, Phase, PhaseInput
@@ -50,6 +58,7 @@ class PppLink:
         self._auth_done = False
         self._ending: events.LinkTerminated | None = None
         self._ended = False
+        self._early: Frame | None = None
         gateway = config.gateway
         is_client = config.role is Role.CLIENT
         self._lcp = Lcp(
@@ -118,7 +127,10 @@ class PppLink:
         """Repeats what was not answered, or gives it up."""
         self._lcp.handle_timer(now)
         if self._exchange is not None:
+            repetitions = self._exchange.repetitions
             self._exchange.handle_timer(now)
+            if self._exchange.verdict_overdue and self._exchange.repetitions > repetitions:
+                self._sound_out(now)
             self._after_exchange(now)
         if self._network is not None:
             self._network.handle_timer(now)
@@ -160,16 +172,23 @@ class PppLink:
         """The smoothed round-trip time in seconds, if one was measured."""
         return self._outlet.round_trip.smoothed
 
+    @property
+    def lossy(self) -> bool:
+        """Whether something was answered only after it had been repeated, by either side."""
+        return self._outlet.round_trip.lossy
+
     # Frames in.
 
     def _receive_authentication(self, frame: Frame, now: float) -> None:
         exchange = self._exchange
         if exchange is None or exchange.protocol != frame.protocol:
-            # A challenge that overtook the last LCP packet is repeated by its sender (RFC 1661 §3.4 has it
-            # discarded); a protocol that was not agreed on is no business of ours either.
+            # A protocol that was not agreed on is no business of ours.
             self._drop(frame, now, "unexpected")
             if self.phase is Phase.ESTABLISH:
-                self._lcp.hurry(now)  # the peer's LCP is open: its Ack is lost
+                # RFC 1661 §3.4 has it discarded, for its sender will repeat it, after three seconds perhaps.
+                # It is kept until LCP is open, which the peer's is: only its Ack is lost, or on its way.
+                self._early = frame
+                self._lcp.hurry(now)
             return
         exchange.receive(frame.payload, now)
         self._after_exchange(now)
@@ -229,6 +248,7 @@ class PppLink:
             self._network = None
         if self._lcp.state in (State.REQ_SENT, State.ACK_SENT):
             self._exchange = None
+            self._early = None
             self._advance(PhaseInput.RENEGOTIATE, now)
 
     def _lcp_finished(self, now: float) -> None:
@@ -286,6 +306,10 @@ class PppLink:
             self.close(now, "no credentials")
             return
         self._exchange.start(now)
+        early, self._early = self._early, None
+        if early is not None and early.protocol == self._exchange.protocol:
+            self._exchange.receive(early.payload, now)
+            self._after_exchange(now)
 
     def _report_demand(self, demanded: AuthProtocol | None) -> None:
         refused = tuple(self._lcp.refused)
@@ -342,6 +366,14 @@ class PppLink:
             self.close(now, "server is not authentic")
         else:
             self._begin_network(now)
+
+    def _sound_out(self, now: float) -> None:
+        """Asks whether the peer is in the network phase already; one that is not must discard this (§3.5)."""
+        identifier = self._outlet.random(1)[0]
+        options = encode_options((Option(IpcpOption.IP_ADDRESS, bytes(4)),))
+        packet = ControlPacket(Code.CONFIGURE_REQUEST, identifier, options)
+        summary = "Configure-Request to see whether a Success was lost"
+        self._outlet.send(PppProtocol.IPCP, packet.encode(), now, summary)
 
     def _begin_network(self, now: float) -> None:
         if self.phase is not Phase.AUTHENTICATE:

@@ -12,6 +12,8 @@ class RoundTrip:
 
     def __init__(self, initial: float | None = None) -> None:
         self.smoothed = initial
+        self.lossy = False
+        """Whether something, in either direction, was answered only after it had been repeated."""
 
     def sample(self, seconds: float) -> None:
         """Takes a measured round trip; the caller leaves out retransmitted messages (Karn)."""
