@@ -1,6 +1,6 @@
 # Everything that can be done here.  `make demo` and `make test` need nothing but Python 3.11 and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-gateway check lab bench fuzz lock docs pictures clean
+.PHONY: help setup demo test test-unit test-gateway check check-style check-types check-rooms check-docs lab bench fuzz lock docs pictures clean
 
 PYTHON_BIN := .venv/bin/python
 LOCKS := pyproject.toml requirements/build.txt scripts/setup.sh
@@ -20,20 +20,25 @@ test: .venv/.dev .venv/.lab ## all tests; the ones with real gateways need root
 	$(MAKE) --no-print-directory test-gateway || status=1; \
 	exit $$status
 
-# tests/cli/test_process.py measures start-up times, so it runs alone.
 test-unit: .venv/.dev ## the tests that need neither root nor a network
-	@L2TP_DOCTOR_DATA="$$(scripts/evidence.sh)" \
-		$(PYTHON_BIN) -m pytest -q -n auto --ignore=tests/integration --ignore=tests/cli/test_process.py tests
-	@$(PYTHON_BIN) -m pytest -q tests/cli/test_process.py
+	@$(PYTHON_BIN) -m pytest -q -n auto --ignore=tests/integration tests
 
 test-gateway: .venv/.dev .venv/.lab ## the tests with real gateways in network namespaces
 	@$(PYTHON_BIN) -m pytest -q -n 2 --dist loadfile tests/integration
 
-check: .venv/.dev ## style, types, the fence between the rooms, generated documents
+check: check-style check-types check-rooms check-docs ## style, types, the fence between the rooms, generated documents
+
+check-style: .venv/.dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+check-types: .venv/.dev
 	.venv/bin/mypy
+
+check-rooms: .venv/.dev
 	.venv/bin/lint-imports
+
+check-docs: .venv/.dev
 	$(PYTHON_BIN) -m docs.make_all --check
 
 lab: .venv/.dev .venv/.lab ## what the lab has running, then its tests

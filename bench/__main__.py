@@ -44,7 +44,7 @@ def _sections(chosen: Sequence[str], quick: bool, dials: int | None, lab: bool) 
     if "throughput" in chosen:
         yield throughput.measure(budget=0.1 if quick else 0.5, say=_say)
     if "startup" in chosen:
-        yield startup.measure(repeats=5 if quick else 15, with_lab=lab, say=_say)
+        yield startup.measure(repeats=3 if quick else 15, with_lab=lab, say=_say)
     if lab and ("healthy" in chosen or "reference" in chosen):
         plan = _plan(quick, dials, with_reference="reference" in chosen)
         yield from (section for section in healthy.measure(plan, _say) if section.name in chosen)
@@ -58,7 +58,7 @@ def _plan(quick: bool, dials: int | None, *, with_reference: bool) -> healthy.Pl
     if with_reference:
         both = [(name, rtt) for name in (STRONGSWAN, SOFTETHER) for rtt in (0.0, healthy.TARGET_RTT)]
         reference = ((STRONGSWAN, healthy.TARGET_RTT),) if quick else tuple(both)
-    return healthy.Plan(rtts, dials or (3 if quick else 5), NAMES, reference, 1 if quick else 3)
+    return healthy.Plan(rtts, dials or (2 if quick else 5), NAMES, reference, 1 if quick else 2)
 
 
 def _machine() -> dict[str, str]:

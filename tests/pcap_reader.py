@@ -40,14 +40,11 @@ class UdpPacket:
 
 
 def data_directory() -> Path:
-    """Returns the directory of recorded evidence, or skips the test; in CI its absence is a failure.
-
-    ``L2TP_DOCTOR_DATA=none`` says that this machine has none.
-    """
+    """Returns the directory of recorded evidence, or skips the test; in CI its absence is a failure."""
     configured = os.environ.get("L2TP_DOCTOR_DATA")
     path = Path(configured) if configured else Path(__file__).parents[1] / ".." / "shared" / "data"
     if not (path / "MANIFEST.tsv").is_file():
-        if os.environ.get("CI") == "true" and configured != "none":
+        if os.environ.get("CI") == "true":
             pytest.fail(f"recorded evidence is missing in CI: {path}")
         pytest.skip(f"no recorded evidence at {path} (set L2TP_DOCTOR_DATA)")
     return path.resolve()

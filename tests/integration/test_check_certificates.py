@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -92,22 +93,22 @@ def dial(gateway: StrongSwan, pki: Pki, tmp_path: Path) -> Dial:
         paths["key"].write_text(client.key_pem)
         paths["ca"].write_text((ca or pki.ca).pem)
         options = tuple(item for name, path in paths.items() for item in (f"--{name}", str(path)))
-        gateway.guest.write(
-            {
-                "/run/lab/server.pem": server.pem,
-                "/run/lab/server.key": server.key_pem,
-                "/run/lab/ca.pem": (ca or pki.ca).pem,
-            }
-        )
+        # Names that differ with the content: strongSwan is restarted only when its configuration is another.
+        files = {
+            f"/run/lab/{kind}-{crc32(text.encode()):08x}.pem": text
+            for kind, text in (("cert", server.pem), ("key", server.key_pem), ("ca", (ca or pki.ca).pem))
+        }
+        gateway.guest.write(files)
+        certificate, key, trusted = files
         lines = (
             *connection,
             "authby=rsasig",
-            "leftcert=/run/lab/server.pem",
+            f"leftcert={certificate}",
             "leftsendcert=always",
             # A section of its own after the connection's.
-            "rightid=%any\nca lab\n cacert=/run/lab/ca.pem\n auto=add",
+            f"rightid=%any\nca lab\n cacert={trusted}\n auto=add",
         )
-        secrets = (": RSA /run/lab/server.key",)
+        secrets = (f": RSA {key}",)
         prepare(gateway, connection=lines, secrets=secrets)
         with topology(gateway, DIRECT) as path:
             yield CertifiedDoctor(Doctor(gateway, path, tmp_path), options)

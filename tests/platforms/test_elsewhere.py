@@ -48,10 +48,13 @@ def test_a_healthy_gateway_is_healthy(platform: str) -> None:
         assert served.wait_until(lambda status: status.empty)
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize(
-    ("fault", "cause"),
-    [("udp-4500-blocked", "udp-4500-blocked"), ("psk-mismatch", "psk-mismatch"), ("ike-service-down", None)],
+    ("platform", "fault", "cause"),
+    [
+        ("win32", "udp-4500-blocked", "udp-4500-blocked"),
+        ("darwin", "psk-mismatch", "psk-mismatch"),
+        ("win32", "ike-service-down", None),
+    ],
 )
 def test_the_same_cause_is_named(platform: str, fault: str, cause: str | None) -> None:
     with serve(fault) as served:

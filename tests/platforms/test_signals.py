@@ -34,7 +34,8 @@ def test_ctrl_c_tears_down_whatever_is_up(delay: float) -> None:
     # A gateway a tenth of a second away: the dial takes about two seconds, layer after layer.
     with serve(delay=0.1) as served:
         code, _, error, took = stopped_after(served, delay, signal.SIGINT)
-        assert code in (130, 0)
+        # While modules load, Python itself may end by the signal (bpo-1054041); a shell calls that 130 too.
+        assert code in (130, 0, -signal.SIGINT)
         assert (code == 0) is ("closing what was opened" not in error and delay > 1)
         assert "Traceback" not in error
         assert took < 4

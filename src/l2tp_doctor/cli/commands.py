@@ -11,6 +11,7 @@ root = LocalizedGroup(
         "check": "l2tp_doctor.cli.check",
         "demo": "l2tp_doctor.cli.demo",
         "practice": "l2tp_doctor.cli.practice",
+        "reflect": "l2tp_doctor.cli.reflect",
     },
     params=[version_option(), no_color_option()],
     context_settings={"max_content_width": 100},

@@ -198,7 +198,8 @@ class _Tracer:
             await self._volley([(Flow.PING, hop) for hop in range(1, MAX_HOPS + 1)], until_host=True)
         if self.trace.distance is None:
             first = self.trace.last(CONTROLS) + 1
-            hops = range(first, min(MAX_HOPS, first + _BEYOND_PING - 1) + 1)
+            most = MAX_HOPS if self._echo is None else _BEYOND_PING
+            hops = range(first, min(MAX_HOPS, first + most - 1) + 1)
             await self._volley([(Flow.UDP, hop) for hop in hops], until_host=True)
         if self.trace.distance is not None:
             return self.trace.distance

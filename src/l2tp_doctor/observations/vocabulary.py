@@ -105,13 +105,13 @@ VOCABULARY = _vocabulary(
     (
         "hops.ike_500_next",
         str,
-        "The first hop behind it that answered a control packet, e.g. 4 198.51.100.1.",
+        "The first hop behind it that answered a control packet, e.g. 4 (198.51.100.1).",
     ),
     ("hops.ike_500_passed_by", tuple, "Which control packets got further than these: ping, UDP 53."),
     (
         "hops.ike_500_control_beyond",
         bool,
-        "A router behind the last hop that these packets reached answered control packets, twice.",
+        "A router behind the last hop that these packets reached answered plain UDP at the same time.",
     ),
     (
         "hops.ike_500_to_last_router",
@@ -129,13 +129,13 @@ VOCABULARY = _vocabulary(
     (
         "hops.ike_4500_next",
         str,
-        "The first hop behind it that answered a control packet, e.g. 4 198.51.100.1.",
+        "The first hop behind it that answered a control packet, e.g. 4 (198.51.100.1).",
     ),
     ("hops.ike_4500_passed_by", tuple, "Which control packets got further than these: ping, UDP 53."),
     (
         "hops.ike_4500_control_beyond",
         bool,
-        "A router behind the last hop that these packets reached answered control packets, twice.",
+        "A router behind the last hop that these packets reached answered plain UDP at the same time.",
     ),
     (
         "hops.ike_4500_to_last_router",
@@ -315,4 +315,41 @@ VOCABULARY = _vocabulary(
         str,
         "What a Main Mode with a deliberately wrong key met: same-silence, different, none.",
     ),
+    # The path test with a reflector at the other end.
+    ("reflect.answered", bool, "Any answer came back from the reflector, on any channel."),
+    ("reflect.udp500.arrived", bool, "A question to the IKE port arrived, as the reflector counts."),
+    ("reflect.udp500.returned", bool, "An answer from the IKE port came back."),
+    (
+        "reflect.udp4500.arrived",
+        bool,
+        "A question to the NAT-T port in IKE's form arrived, as the reflector counts.",
+    ),
+    ("reflect.udp4500.returned", bool, "An answer from the NAT-T port in IKE's form came back."),
+    (
+        "reflect.esp_udp.arrived",
+        bool,
+        "A question to the NAT-T port in ESP's form arrived, as the reflector counts.",
+    ),
+    ("reflect.esp_udp.returned", bool, "An answer from the NAT-T port in ESP's form came back."),
+    ("reflect.esp.arrived", bool, "A question to IP protocol 50 arrived, as the reflector counts."),
+    ("reflect.esp.returned", bool, "An answer from IP protocol 50 came back."),
+    (
+        "reflect.fragments.arrived",
+        bool,
+        "Questions too large for one packet arrived in every such size, on each UDP channel that is open.",
+    ),
+    ("reflect.fragments.returned", bool, "Answers as large came back in every such size."),
+    ("reflect.fragments.seen", bool, "The reflector's system says that they arrived in fragments."),
+    ("reflect.largest_arrived", int, "Bytes up to which every size arrived on every open channel."),
+    ("reflect.largest_returned", int, "Bytes up to which every size was answered on every open channel."),
+    ("reflect.nat.address_seen", str, "Our address as the reflector saw it."),
+    ("reflect.nat.address_rewritten", bool, "That is not the address we sent from."),
+    (
+        "reflect.nat.source_port_rewritten",
+        bool,
+        "The reflector saw another UDP source port than we sent from.",
+    ),
+    ("reflect.payload_changed", bool, "A message arrived otherwise than it was sent, in either direction."),
+    ("reflect.control.answered", bool, "The reflector answered on its TCP control port."),
+    ("reflect.rtt", float, "Shortest round-trip time of a question in seconds."),
 )

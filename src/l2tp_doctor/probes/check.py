@@ -39,7 +39,6 @@ REFUSALS = (
     "ike.main.hash_valid",
     "ike.main.needs_psk",
     "ike.main.needs_certificate",
-    "certificate.problem",
     "l2tp.stopccn",
     "l2tp.cdn",
     "ppp.auth.needs_credentials",
@@ -84,7 +83,7 @@ async def measure(request: CheckRequest, profile: Profile, listener: Listener) -
 
 
 async def _closed(check: _Check, *, patient: bool) -> None:
-    """Tears down; ``patient`` lets it finish through a first cancellation, which is a request to tear down."""
+    """Tears down; ``patient`` lets it finish through a first cancellation, which only asks for that."""
     closing = asyncio.ensure_future(check.close())
     try:
         while not closing.done():
@@ -183,6 +182,7 @@ class _Check:
 
     async def _dial(self) -> bool:
         run = self._run
+        first = self._dialing is None
         if self._dialing is not None:
             await self._dialing.close()
         overridden = (run.request.ike_port, run.request.nat_t_port) != (500, 4500)
@@ -194,7 +194,7 @@ class _Check:
             windows_ports=run.profile.source_port == 500 and not overridden,
             hook=self._on_event,
             batch=self._batch,
-            windows_message_id=self._dials == 1,
+            windows_message_id=first,
         )
         method = offers.authentication_for(run.request)
         run.observe("ike.main.auth_offered", ("PSK" if method == AUTH_PSK else "RSA_SIG",), "dial")
@@ -232,7 +232,7 @@ class _Check:
         """Whether the gateway refused in words, or a credential is missing: another dial ends the same."""
         failed = self._run.log.latest("ppp.auth.result")
         certificate = self._run.log.latest("certificate.problem")
-        # SoftEther asks for EAP first and takes MS-CHAPv2 as well; a refusal is the end only without agreement.
+        # SoftEther asks for EAP first and takes MS-CHAPv2 as well: a refusal is the end without agreement only.
         no_agreement = (
             self._run.log.latest("ppp.auth.refused") is not None
             and self._run.log.latest("ppp.auth.protocol") is None
@@ -278,7 +278,8 @@ class _Check:
             self._begin("transforms", partial(experiments.transforms, run))
         elif step is Step.MAIN_3:
             self._begin("ping", partial(experiments.ping, run))
-            self._begin("source-port", partial(experiments.source_port, run, dialled_500))
+            # Message 2 came, so the dial's own source port is not what falls silent.
+            self._begin("source-port", partial(experiments.source_port, run, False))
         elif step is Step.MAIN_5:
             self._begin("main-4500", partial(experiments.main_4500, run))
             self._begin("echo-500", partial(experiments.main_500_again, run))

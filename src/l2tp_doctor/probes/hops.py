@@ -19,7 +19,7 @@ from l2tp_doctor.protocol.isakmp.constants import Group
 # What filters answer; "host unreachable" and its like say that a path ends, and mean every packet.
 REFUSALS = ("admin-prohibited", "port-unreachable", "protocol-unreachable")
 NO_ERRORS = "this system does not hand out the ICMP errors of routers"
-ONLY_ONCE = "routers behind that hop answered ping before and nothing when asked again"
+UNCONFIRMED = "behind that hop no router answered plain UDP beside the second IKE packet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,9 @@ class Localisation:
         last_address: its address; empty for hop 0.
         next_hop: the first hop behind ``last`` that other packets reached; 0 for none.
         next_address: its address.  Routers between the two answer nobody.
-        control_beyond: other packets reached a router (not only the host) behind ``last``; ``None``
-            when they did once and not again, so that a rate limit explains the silence too.
+        control_beyond: plain UDP reached a router (not only the host) behind ``last``, sent beside the
+            second IKE packet.  ``None`` when only ping did, or nothing at that time: then a rate
+            limit, or a NAT that returns no errors for UDP, explains the silence too.
         to_last_router: it reached the last router that answers anybody, of a host that answers.
         passed_by: the kinds of packets that got further.
         refused_by: the router that refused it by ICMP instead of passing it on; or ``None``.
@@ -67,23 +68,21 @@ def localise(trace: HopTrace, flow: Flow) -> Localisation:
 
 
 def _control_beyond(trace: HopTrace, last: int) -> bool | None:
-    if not _routers_behind(trace, last, again=False):
+    if not _routers(trace, trace.passed(CONTROLS), behind=last):
         return False
-    return True if _routers_behind(trace, last, again=True) else None
+    return True if _routers(trace, trace.passed([Flow.UDP], again=True), behind=last) else None
 
 
-def _routers_behind(trace: HopTrace, last: int, *, again: bool) -> list[int]:
+def _routers(trace: HopTrace, reached: dict[int, str], *, behind: int) -> list[int]:
     end = trace.distance
-    reached = trace.passed(CONTROLS, again=again)
-    return [hop for hop in reached if hop > last and (end is None or hop < end)]
+    return [hop for hop in reached if hop > behind and (end is None or hop < end)]
 
 
 def _to_last_router(trace: HopTrace, others: dict[int, str], last: int) -> bool:
     """A host that answers nothing could as well be behind routers that do not answer."""
     if trace.distance is None:
         return False
-    routers = [hop for hop in others if hop < trace.distance]
-    return bool(last) and last >= max(routers, default=1)
+    return bool(last) and last >= max(_routers(trace, others, behind=0), default=1)
 
 
 def _refusal(trace: HopTrace, flow: Flow) -> HopAnswer | None:
@@ -152,13 +151,13 @@ def _record_port(run: Run, trace: HopTrace, port: str, flow: Flow) -> None:
     if found.last:
         run.observe(f"hops.ike_{port}_last_address", found.last_address, "hops")
     if found.next_hop:
-        run.observe(f"hops.ike_{port}_next", f"{found.next_hop} {found.next_address}", "hops")
+        run.observe(f"hops.ike_{port}_next", f"{found.next_hop} ({found.next_address})", "hops")
         run.observe(f"hops.ike_{port}_passed_by", found.passed_by, "hops")
-    reason = ONLY_ONCE if found.control_beyond is None else ""
+    reason = UNCONFIRMED if found.control_beyond is None else ""
     run.observe(f"hops.ike_{port}_control_beyond", found.control_beyond, "hops", reason=reason)
     run.observe(f"hops.ike_{port}_to_last_router", found.to_last_router, "hops")
     if found.refused_by is not None:
-        where = f"{found.refused_by.hop} {found.refused_by.sender}"
+        where = f"{found.refused_by.hop} ({found.refused_by.sender})"
         run.observe(f"hops.ike_{port}_refused", where, "hops")
 
 

@@ -69,7 +69,7 @@ class EspPath:
         return self._inbound[0].sa.spi
 
     def expect(self, inbound: EspInbound) -> None:
-        """Accepts what comes under a newer SA too; what still comes under an older one is accepted as before."""
+        """Accepts what comes under a newer SA too, as well as what still comes under an older one."""
         if inbound not in self._inbound:
             self._inbound.insert(0, inbound)
 

@@ -10,8 +10,9 @@ from l2tp_doctor.protocol.crypto import SUPPORTED_GROUPS
 from l2tp_doctor.protocol.engine import Channel
 from l2tp_doctor.protocol.ikev1 import events
 from l2tp_doctor.protocol.ikev1.events import Step
-from l2tp_doctor.protocol.ikev1.initiator import GRACE_AFTER_ERROR, State
+from l2tp_doctor.protocol.ikev1.initiator import State
 from l2tp_doctor.protocol.ikev1.policy import Credentials, PathAddresses, Phase1Transform
+from l2tp_doctor.protocol.ikev1.requester import GRACE_AFTER_ERROR
 from l2tp_doctor.protocol.ikev1.responder import State as ResponderState
 from l2tp_doctor.protocol.isakmp.constants import EncapsulationMode, IpsecAttribute, NotifyType, PayloadType
 from l2tp_doctor.protocol.isakmp.message import decode_payloads

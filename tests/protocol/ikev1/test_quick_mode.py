@@ -9,10 +9,11 @@ import pytest
 
 from l2tp_doctor.protocol.ikev1 import events, keys, quick_mode
 from l2tp_doctor.protocol.ikev1.events import Step
-from l2tp_doctor.protocol.ikev1.initiator import GRACE_AFTER_ERROR, State
+from l2tp_doctor.protocol.ikev1.initiator import State
 from l2tp_doctor.protocol.ikev1.policy import Phase2Suite, phase2_offer
 from l2tp_doctor.protocol.ikev1.quick_mode import QuickMode, random_spi
 from l2tp_doctor.protocol.ikev1.quick_responder import MAX_QUICK_MODES
+from l2tp_doctor.protocol.ikev1.requester import GRACE_AFTER_ERROR
 from l2tp_doctor.protocol.isakmp.message import decode_payloads
 from l2tp_doctor.protocol.isakmp.payloads import (
     HashPayload,

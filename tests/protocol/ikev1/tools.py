@@ -30,11 +30,11 @@ def message_of(datagram: Datagram) -> Message:
 
 
 def is_ready(pair: Pair) -> bool:
-    """Both sides agree that everything is up, and the ESP keys of both fit each other."""
-    if pair.client.state is not State.READY or not pair.gateway_got(events.QuickModeEstablished):
+    """Both sides can send ESP, and the keys of both fit each other."""
+    if pair.client.state is not State.READY or not pair.gateway_got(events.QuickModeAnswered):
         return False
     ours = pair.client_got(events.QuickModeEstablished)[0]
-    theirs = pair.gateway_got(events.QuickModeEstablished)[0]
+    theirs = pair.gateway_got(events.QuickModeAnswered)[0]
     there = theirs.inbound.open(ours.outbound.seal(b"question", 17, bytes))
     back = ours.inbound.open(theirs.outbound.seal(b"answer", 17, bytes))
     return (there, back) == ((b"question", 17), (b"answer", 17))

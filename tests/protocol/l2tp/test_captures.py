@@ -1,16 +1,13 @@
 """Real captures: a CPE (xl2tpd) against a Cisco LNS, and tcpdump's hostile AVPs.
 
 The captures are not part of this repository (their licences differ); they are looked
-for in ``L2TP_DOCTOR_DATA`` or in ``../shared/data`` beside the repository.  The value
-``none`` says that this machine has none.
+for in ``L2TP_DOCTOR_DATA`` or in ``../shared/data`` beside the repository.
 """
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -25,20 +22,14 @@ from l2tp_doctor.protocol.l2tp.message import (
     encode_control,
 )
 from l2tp_doctor.protocol.wire import WireError
+from tests.pcap_reader import data_directory
 from tests.protocol.l2tp.support import lac_config, seeded
 
-REPOSITORY = Path(__file__).parents[3]
 WIKI = "ajbanjara+Wireshark/uploads/__moin_import__/attachments/SampleCaptures"
 
 
 def capture(name: str) -> bytes:
-    root = Path(os.environ.get("L2TP_DOCTOR_DATA", REPOSITORY / "../shared/data"))
-    path = root / name
-    if not path.is_file():
-        message = f"capture {name} is not in {root} (set L2TP_DOCTOR_DATA)"
-        if os.environ.get("CI") == "true" and str(root) != "none":
-            pytest.fail(message)
-        pytest.skip(message)
+    path = data_directory() / name
     return path.read_bytes()
 
 

@@ -16,7 +16,6 @@ from l2tp_doctor.protocol.engine import Channel, Datagram, RandomSource, TraceSi
 from l2tp_doctor.protocol.ikev1 import events, informational
 from l2tp_doctor.protocol.ikev1.authentication import Authenticator, OwnCredentialsError, holds_proof
 from l2tp_doctor.protocol.ikev1.endpoint import (
-    DUPLICATE_INTERVAL,
     ClearCopySink,
     MessageRefusedError,
     discard_clear_copy,
@@ -26,9 +25,8 @@ from l2tp_doctor.protocol.ikev1.inputs import Input, Received, classify, needed
 from l2tp_doctor.protocol.ikev1.phase1 import NO_COOKIE, Phase1
 from l2tp_doctor.protocol.ikev1.policy import Credentials, InitiatorPolicy, PathAddresses
 from l2tp_doctor.protocol.ikev1.quick_mode import NatTraversal, QuickMode, random_spi
-from l2tp_doctor.protocol.ikev1.quick_responder import QuickModeResponder
+from l2tp_doctor.protocol.ikev1.requester import Requester
 from l2tp_doctor.protocol.ikev1.sa import IsakmpSa, Opened
-from l2tp_doctor.protocol.ikev1.transmission import Due, Transmission
 from l2tp_doctor.protocol.isakmp.constants import ExchangeType, NotifyType, ProtocolId, name_of
 from l2tp_doctor.protocol.isakmp.message import Header, Message, decode_message, encode_message
 from l2tp_doctor.protocol.isakmp.payloads import (
@@ -38,10 +36,6 @@ from l2tp_doctor.protocol.isakmp.payloads import (
     VendorId,
 )
 from l2tp_doctor.protocol.wire import WireError
-
-# Anyone on the path can send a clear NOTIFY, and some gateways send one and answer all the
-# same; so after an error that proves nothing we still wait this long (seconds) for a real answer.
-GRACE_AFTER_ERROR = 0.7
 
 # Transmissions of Quick Mode 1 after which a peer that still repeats message 6 must have received one of
 # them, however lossy the path.
@@ -63,7 +57,7 @@ class State(enum.Enum):
     CLOSED = "closed"
 
 
-class Ikev1Initiator(QuickModeResponder):
+class Ikev1Initiator(Requester):
     """Dials one gateway.
 
     Args:
@@ -94,19 +88,14 @@ class Ikev1Initiator(QuickModeResponder):
             paths=paths,
             nonce_size=policy.nonce_size,
             retransmission=policy.retransmission,
+            silence_after=policy.silence_after,
         )
         self._policy = policy
         self.state = State.IDLE
         self.channel = policy.first_channel
-        self.transmission = Transmission(policy.retransmission, policy.silence_after)
         self._phase1 = Phase1(policy, paths, credentials, random, self._emit)
         self._authenticator: Authenticator | None = None
         self._quick: QuickMode | None = None
-        self._step: Step | None = None
-        self._flight: list[Datagram] = []
-        self._flight_at = 0.0
-        self._last_answer = b""
-        self._error_at: float | None = None
         self._dpd_sequence: int | None = None
         self._deleted_by_peer = False
 
@@ -118,29 +107,8 @@ class Ikev1Initiator(QuickModeResponder):
             raise ValueError("an initiator is started once")
         self._apply(Input.START, None, now)
 
-    def get_timer(self) -> float | None:
-        """Returns when a retransmission, a remark on silence or giving up is due."""
-        times = [self.transmission.timer(), self.confirmation.timer()]
-        if self.transmission.waiting and self._error_at is not None:
-            times.append(self._error_at + self._grace())
-        return min((time for time in times if time is not None), default=None)
-
-    def handle_timer(self, now: float) -> None:
-        """Does what is due."""
-        self._repeat_unconfirmed(now)
-        if self.transmission.waiting and self._error_at is not None and now >= self._error_at + self._grace():
-            self._apply(Input.GIVE_UP, None, now)
-            return
-        due = self.transmission.due(now)
-        if due is Due.RESEND:
-            self._resend(now)
-        elif due is Due.SILENCE and self._step is not None:
-            self._emit(events.Silence(self._step))
-        elif due is Due.GIVE_UP:
-            self._apply(Input.GIVE_UP, None, now)
-
-    def _grace(self) -> float:
-        return max(GRACE_AFTER_ERROR, 2.0 * (self.transmission.estimate or 0.0))
+    def _give_up(self, now: float) -> None:
+        self._apply(Input.GIVE_UP, None, now)
 
     def close(self, now: float) -> None:
         """Deletes what was set up, as far as the keys allow (RFC 2408 §3.15)."""
@@ -218,52 +186,12 @@ class Ikev1Initiator(QuickModeResponder):
             self._emit(events.ExchangeFailed(step, reason))
 
     def _duplicate(self, raw: bytes, header: Header, now: float) -> None:
-        del header
-        self._drop(now, len(raw), "duplicate")
-        self._outgoing.extend(self._answers.get(raw, ()))
-        if raw != self._last_answer or not self._flight:
-            return
-        # The peer repeats its last message, so our newest has not arrived — unless the repetition was on its
-        # way before our newest could arrive: then it answers a repetition of our own.
-        self._emit(events.DuplicateReply(self._step or Step.QUICK_3))
-        if self.state is State.QUICK_1_SENT and self.transmission.transmissions >= UNHEARD_QUICK_MODES:
+        unseen = self.state is State.QUICK_1_SENT and raw == self._last_answer
+        super()._duplicate(raw, header, now)
+        if unseen and self.transmission.transmissions > UNHEARD_QUICK_MODES:
             self._begin_quick_anew(now)
-            return
-        if now - self._flight_at >= max(DUPLICATE_INTERVAL, self.transmission.estimate or 0.0):
-            self._outgoing.extend(self._flight)
-            self._flight_at = now
-            if self.transmission.waiting:
-                self.transmission.resent(now)
 
-    # -- requests and answers -----------------------------------------------------------------
-
-    def _request(self, now: float, step: Step, datagram: Datagram) -> None:
-        self._step = step
-        # Nothing answers Aggressive Mode 3, so it goes along with what follows it until that is answered.
-        self._flight.append(datagram)
-        self._flight_at = now
-        self._error_at = None
-        self.transmission.begin(now)
-
-    def _resend(self, now: float) -> None:
-        if self._phase1.peer_fragments:
-            # Windows fragments a message "the next time it is retransmitted" (MS-IKEE 3.2.7), not before.
-            self._flight = [piece for whole in self._flight for piece in self._in_pieces(whole)]
-        self._outgoing.extend(self._flight)
-        self._flight_at = now
-        name = self._step.value if self._step is not None else ""
-        self._remark(now, f"retransmission {self.transmission.transmissions - 1} of {name}")
-
-    def _answered(self, raw: bytes, now: float) -> None:
-        self._accepted.append(raw)
-        self._last_answer = raw
-        # Not even a peer that repeats itself needs again what it has answered.
-        self._flight = []
-        rtt = self.transmission.answered(now)
-        self._error_at = None
-        if self._step is not None:
-            self._emit(events.ReplyReceived(self._step, rtt))
-        self._step = None
+    # -- the end of waiting -------------------------------------------------------------------
 
     def _on_give_up(self, _received: Received | None, _now: float) -> State:
         tries = self.transmission.transmissions
@@ -307,6 +235,7 @@ class Ikev1Initiator(QuickModeResponder):
         self._phase1.take_selection(message)
         self._answered(raw, now)
         self._phase1.take_vendor_ids(message)
+        self._peer_fragments = self._phase1.peer_fragments
         if self._policy.stop_after is Step.MAIN_1:
             return State.STOPPED
         payloads: list[Payload] = [
@@ -409,6 +338,7 @@ class Ikev1Initiator(QuickModeResponder):
         secrets = self._phase1.finish_key_exchange(message)
         self._answered(raw, now)
         self._phase1.take_vendor_ids(message)
+        self._peer_fragments = self._phase1.peer_fragments
         self._phase1.judge_nat(message, self.channel)
         if self._policy.stop_after is Step.AGGRESSIVE_1:
             return State.STOPPED
@@ -481,9 +411,7 @@ class Ikev1Initiator(QuickModeResponder):
         if len(self._unconfirmed) >= waiting:
             return self.state
         # A pair is up, whoever asked for it: our own question has lost its purpose.
-        self.transmission.superseded()
-        self._flight = []
-        self._step = None
+        self._superseded()
         return State.READY
 
     def _on_quick_2(self, received: Received | None, now: float) -> State:
@@ -547,10 +475,6 @@ class Ikev1Initiator(QuickModeResponder):
                 self._note_error(now)
         if authentic:
             self._answer_dpd(payloads, now)
-
-    def _note_error(self, now: float) -> None:
-        if self.transmission.waiting and self._error_at is None:
-            self._error_at = now
 
     def _answer_dpd(self, payloads: tuple[Payload, ...], now: float) -> None:
         for payload in payloads:

@@ -89,7 +89,7 @@ class Transmission:
         return sample
 
     def superseded(self) -> None:
-        """The request need not be answered any more; having had to repeat it is a sign of loss all the same."""
+        """The request needs no answer any more; having had to repeat it is a sign of loss all the same."""
         self.lossy = self.lossy or (self._first_sent is not None and self.transmissions > 1)
         self.cancel()
 

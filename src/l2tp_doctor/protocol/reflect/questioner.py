@@ -219,11 +219,11 @@ class Questioner:
             self._drop(data, lane, "forged" if error.field == "tag" else "malformed", now)
             return
         asked = self._asked.get(answer.question.sequence)
-        if answer.question.session != self._session or asked is None or asked.cell.lane is not lane:
-            self._drop(data, lane, "unexpected", now)
-        elif (self._state, Input.ANSWER) not in TABLE:
+        ours = asked is not None and asked.cell.lane is lane and answer.question.session == self._session
+        if asked is None or not ours or (self._state, Input.ANSWER) not in TABLE:
             self._drop(data, lane, "unexpected", now)
         else:
+            del self._asked[answer.question.sequence]  # a second copy of it tells nothing new
             self._trace(TraceEvent(now, Direction.IN, lane.value, "answer", len(data.data)))
             self._learn(asked, answer, now)
             self._step(Input.ANSWER, now)

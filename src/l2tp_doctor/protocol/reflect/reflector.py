@@ -72,6 +72,10 @@ class ClockDiffers:
 ReflectorEvent = SessionBegan | ClockDiffers
 
 
+_PER_SOURCE = Rate(100, 400)
+_TOTAL = Rate(1000, 2000)
+
+
 @dataclass(frozen=True, slots=True)
 class ReflectorLimits:
     """What keeps a reflector small and harmless; see the package's threat model.
@@ -87,8 +91,8 @@ class ReflectorLimits:
 
     tolerance: float = 300.0
     sessions: int = 256
-    per_source: Rate = Rate(100, 400)
-    total: Rate = Rate(1000, 2000)
+    per_source: Rate = _PER_SOURCE
+    total: Rate = _TOTAL
     sources: int = 1024
     events: int = 256
 
