@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bench.timeline import Breakdown, critical_path, observed, packet_times
 
+from bench.timeline import Breakdown, critical_path, observed, packet_times
 from l2tp_doctor.network.capture import CapturedPacket, Endpoint
 from l2tp_doctor.protocol.engine import Channel, Direction
 from l2tp_doctor.report.pcapng import pcapng

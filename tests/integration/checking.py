@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from l2tp_doctor.report.json import CheckResult, decode
 from lab import faults
 from lab.gateway import Gateway
 from lab.namespaces import Namespace
 from lab.topologies import Topology
-
-from l2tp_doctor.report.json import CheckResult, decode
 
 COMMAND = Path(sys.executable).with_name("l2tp-doctor")
 # Root without a single capability is an ordinary user to the kernel: no raw sockets, no port below 1024.  (A

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import pytest
+
 from lab import faults
 from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, Shape
-
 from tests.integration.checking import (
     HEALTHY,
     UNDETERMINED,

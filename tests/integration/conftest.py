@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from lab import install
 from lab.namespaces import LabError
 from lab.softether import SoftEther

@@ -10,10 +10,10 @@ from zlib import crc32
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
+
 from lab import faults
 from lab.strongswan import StrongSwan, StrongSwanOptions
 from lab.topologies import DIRECT, topology
-
 from tests.integration.checking import Checked, Doctor
 from tests.integration.handover import prepare
 from tests.integration.pki import Identity, authority, leaf, new_key

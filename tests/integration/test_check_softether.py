@@ -9,10 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from lab import faults
-from lab.namespaces import wait_until
-from lab.softether import SoftEther
-from lab.topologies import DIRECT, SERVER_BEHIND_NAT, Shape, topology
 
 from l2tp_doctor.diagnosis import diagnose
 from l2tp_doctor.knowledge.profile import profile
@@ -21,6 +17,10 @@ from l2tp_doctor.probes.check import measure
 from l2tp_doctor.probes.interface import CheckRequest
 from l2tp_doctor.protocol.engine import TraceEvent
 from l2tp_doctor.protocol.secret import Secret
+from lab import faults
+from lab.namespaces import wait_until
+from lab.softether import SoftEther
+from lab.topologies import DIRECT, SERVER_BEHIND_NAT, Shape, topology
 from tests.integration.checking import Doctor
 from tests.integration.common_checks import CommonChecks, Dial
 from tests.integration.handover import prepare_softether

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+
 from lab import faults
 from lab.namespaces import wait_until
 from lab.strongswan import LNS, StrongSwan, StrongSwanOptions
 from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, SERVER_BEHIND_NAT, Shape, topology
-
 from tests.integration.checking import COMMAND, Checked, Doctor, arguments
 from tests.integration.common_checks import CommonChecks
 from tests.integration.handover import Change, prepare

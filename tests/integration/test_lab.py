@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lab import faults, registry
 from lab.gateway import Gateway, User
 from lab.namespaces import LabError, Namespace, in_namespace, wait_until

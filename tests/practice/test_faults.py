@@ -95,7 +95,6 @@ EXPECTED: dict[str, Callable[[Join], bool]] = {
     "auth-method-mismatch": lambda join: notified(join, "NO_PROPOSAL_CHOSEN", Step.MAIN_1, encrypted=False),
     "udp-500-blocked": silent_after(Step.MAIN_1),
     "udp-4500-blocked": silent_after(Step.MAIN_5),
-    "esp-blocked": lambda join: [e.message for e in join.got(ControlSilent)] == ["SCCRQ"],
     "ike-fragments-dropped": silent_after(Step.MAIN_5),
     "ikev1-disabled": silent_after(Step.MAIN_1),
     "ikev1-disabled-refused": lambda join: notified(join, "NO_PROPOSAL_CHOSEN", Step.MAIN_1, encrypted=False),

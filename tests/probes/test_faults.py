@@ -25,7 +25,6 @@ STAGES = {
     "auth-method-mismatch": "ike_main",
     "udp-500-blocked": "reach",
     "udp-4500-blocked": "nat_t",
-    "esp-blocked": "esp",
     "ike-fragments-dropped": "nat_t",
     "ike-service-down": "reach",
     "ikev1-disabled": "ike_main",
@@ -51,13 +50,6 @@ STAGES = {
 # before keys are agreed); a gateway forgets them by itself.
 KEEPS_HALF_OPEN = 3
 
-# What is not named rightly yet, and why; a fault leaves this list when it is.
-NOT_NAMED = {
-    "esp-blocked": "ESP lost inside UDP 4500 looks the same as an L2TP service that is silent",
-    "ppp-auth-protocol-mismatch": "nothing measures ppp.lcp.reply, so the CDN counts as a refused call",
-    "ppp-auth-protocol-mismatch-eap": "nothing measures ppp.lcp.reply, so the CDN counts as a refused call",
-}
-
 FAILING = [name for name in FAULTS if name in STAGES]
 CERTIFICATES = [name for name in FAULTS if name.startswith("gateway-certificate-")]
 CONNECTING = [name for name, fault in FAULTS.items() if fault.connects]
@@ -67,15 +59,7 @@ def test_every_fault_is_dialled_here() -> None:
     assert sorted([*FAILING, *CERTIFICATES, *CONNECTING]) == sorted(FAULTS)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason=NOT_NAMED[name], strict=True))
-        if name in NOT_NAMED
-        else name
-        for name in FAILING
-    ],
-)
+@pytest.mark.parametrize("name", FAILING)
 def test_the_cause_is_named(name: str) -> None:
     fault = FAULTS[name]
 

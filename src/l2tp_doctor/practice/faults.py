@@ -141,7 +141,6 @@ _ALL = (
     Fault("auth-method-mismatch", "auth-method-mismatch", _certificate(CertificateFlaw.NONE)),
     Fault("udp-500-blocked", "udp-500-blocked", _lose(DropRule(channel=Channel.IKE))),
     Fault("udp-4500-blocked", "udp-4500-blocked", _lose(DropRule(channel=Channel.NAT_T))),
-    Fault("esp-blocked", "esp-blocked", _lose(DropRule(content=Content.ESP))),
     Fault(
         "ike-fragments-dropped",
         "ike-fragments-dropped",

@@ -168,10 +168,12 @@ def _acknowledged(run: Run, event: l2tp.ControlAcknowledgedOnly) -> None:
 
 
 def _lcp(run: Run, _event: ppp.LcpOpened) -> None:
+    run.observe_once("ppp.lcp.reply", True, SOURCE)
     run.observe("ppp.lcp.opened", True, SOURCE)
 
 
 def _auth_required(run: Run, event: ppp.AuthRequired) -> None:
+    run.observe_once("ppp.lcp.reply", True, SOURCE)
     refused = tuple(_PPP_NAMES.get(name, name) for name in event.refused)
     agreed = _PPP_NAMES.get(event.protocol, event.protocol) if event.protocol else None
     first = refused[0] if refused else agreed or "none"
@@ -216,12 +218,16 @@ def _ipv6cp(run: Run, _event: ppp.Ipv6cpOpened) -> None:
 
 
 def _terminated(run: Run, event: ppp.LinkTerminated) -> None:
+    if event.phase == "establish":
+        run.observe("ppp.lcp.opened", False, SOURCE)
     if event.by_peer:
+        run.observe_once("ppp.lcp.reply", True, SOURCE)
         run.observe("ppp.terminated", event.phase, SOURCE)
 
 
 def _link_silent(run: Run, event: ppp.LinkSilent) -> None:
     if event.phase == "establish":
+        run.observe_once("ppp.lcp.reply", event.step != "lcp-first-answer", SOURCE)
         run.observe("ppp.lcp.opened", False, SOURCE)
     elif event.phase == "authenticate":
         run.observe("ppp.auth.result", "none", SOURCE)
