@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -68,6 +67,7 @@ class Cell:
     failures: list[str] = field(default_factory=list)
     reference: list[float] = field(default_factory=list)
     reference_start: list[float] = field(default_factory=list)
+    reference_failure: str = ""
 
     def median(self, value: Callable[[Done, Breakdown, Breakdown], float]) -> float:
         """The median of something over all dials."""
@@ -138,13 +138,16 @@ def _dial(path: Topology, gateway: Gateway, account: Account, name: str, added: 
 
 
 def _reference(path: Topology, gateway: Gateway, name: str, cell: Cell, count: int) -> None:
-    with contextlib.suppress(LabError), ReferenceClient(path) as client:
-        for _ in range(count):
-            dial = client.dial(gateway.psk, gateway.users[0])
-            cell.reference.append(dial.total_seconds - dial.start_seconds)
-            cell.reference_start.append(dial.start_seconds)
-            client.hang_up()
-            rest(gateway, name)
+    try:
+        with ReferenceClient(path) as client:
+            for _ in range(count):
+                dial = client.dial(gateway.psk, gateway.users[0])
+                cell.reference.append(dial.total_seconds - dial.start_seconds)
+                cell.reference_start.append(dial.start_seconds)
+                client.hang_up()
+                rest(gateway, name)
+    except LabError as error:
+        cell.reference_failure = str(error).partition("\n")[0]
 
 
 # -- what is shown ---------------------------------------------------------------------------------
@@ -211,8 +214,9 @@ def _main_row(label: str, cell: Cell) -> tuple[str, ...]:
         milliseconds(cell.median(lambda done, _ipcp, _echo: done.measured)),
         milliseconds(cell.median(lambda done, _ipcp, _echo: done.wall)),
         str(cell.typical[1].round_trips),
-        times(cell.median(lambda _done, ipcp, _echo: ipcp.ratio)),
-        times(cell.median(lambda _done, ipcp, _echo: ipcp.own_ratio)),
+        # On a path of a fraction of a millisecond round trips take no time, and a ratio to them says nothing.
+        times(cell.median(lambda _done, ipcp, _echo: ipcp.ratio) if cell.added else None),
+        times(cell.median(lambda _done, ipcp, _echo: ipcp.own_ratio) if cell.added else None),
     )
 
 
@@ -302,7 +306,7 @@ def _reference_section(plan: Plan, cells: Sequence[Cell]) -> Section:
         what = f"faster than strongSwan + xl2tpd, {label}"
         if not cell.reference or not cell.dials:
             section.targets.append(Target(what, f"≥ {TARGET_REFERENCE:g}×", "-", None))
-            section.notes.append(f"{label}: the reference client did not connect")
+            section.notes.append(f"{label}: no comparison: {cell.reference_failure or 'we did not connect'}")
             continue
         theirs, ours = statistics.median(cell.reference), cell.to_address()
         start = statistics.median(cell.reference_start)

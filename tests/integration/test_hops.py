@@ -30,10 +30,10 @@ HOPS6 = ("2001:db8:1::1", "2001:db8:ff::2", "2001:db8:ff:1::2")
 PATIENCE = 4.5
 """Seconds of the dial's own patience with a silent gateway."""
 
-# Only the shape of an IKEv1 header tells: version 1.0, exchange type 2, behind a UDP header of 8 octets.
-IKE_LOOK = "meta l4proto udp @th,200,16 0x1002"
+# Only the shape of an IKEv1 header tells: version 1.0 in its 18th octet, behind a UDP header of 8.
+IKE_LOOK = "meta l4proto udp @th,200,8 0x10"
 
-# The client's version of a header whose cookie is ours; a gateway has no use for it, and no answer.
+# An IKEv1 header and nothing behind it: a gateway has no use for it, and keeps nothing.
 HEADER = bytes(range(1, 9)) + bytes(8) + bytes.fromhex("01100200 00000000 0000001c")
 
 MakePath = Callable[[], contextlib.AbstractContextManager[Doctor]]
@@ -60,7 +60,7 @@ def mute(router: Namespace) -> Iterator[None]:
     """Have a router tell nobody when hops run out."""
     router.nft(
         "table inet mute { chain out { type filter hook output priority 0;\n"
-        " icmp type time-exceeded drop\n icmpv6 type time-exceeded drop\n } }\n"
+        " icmp type time-exceeded drop\n icmpv6 type time-exceeded drop\n }\n}\n"
     )
     try:
         yield

@@ -62,7 +62,7 @@ class ReflectorHost:
 
 
 @dataclass(frozen=True)
-class Tested:
+class Outcome:
     """What one ``reflect test`` said."""
 
     exit_code: int
@@ -98,7 +98,7 @@ def path(reflector: ReflectorHost) -> Iterator[Topology]:
         yield made
 
 
-def run(path: Topology, reflector: ReflectorHost, *options: str, host: str = "") -> Tested:
+def run(path: Topology, reflector: ReflectorHost, *options: str, host: str = "") -> Outcome:
     done = path.client.run(
         [str(COMMAND), "reflect", "test", host or path.dial_address, "--token-file", str(reflector.token),
          "--json", "--lang", "en", *options],
@@ -106,7 +106,7 @@ def run(path: Topology, reflector: ReflectorHost, *options: str, host: str = "")
         timeout=60,
     )  # fmt: skip
     assert done.returncode in (HEALTHY, FAULTY, UNDETERMINED), done.stderr
-    return Tested(done.returncode, decode(done.stdout.encode()))
+    return Outcome(done.returncode, decode(done.stdout.encode()))
 
 
 def test_a_clear_path_passes_everything(path: Topology, reflector: ReflectorHost) -> None:
@@ -210,8 +210,9 @@ def test_a_server_nat_takes_no_esp(reflector: ReflectorHost) -> None:
 def test_a_middlebox_that_alters_ike_is_told_from_one_that_drops_it(
     path: Topology, reflector: ReflectorHost
 ) -> None:
-    # The exchange type, byte 18 of ISAKMP behind 8 bytes of UDP header, becomes Aggressive Mode.
-    with faults.rule(path, "udp dport 500", direction="out", verdict="@th,208,8 set 4"):
+    # The exchange type, byte 18 of ISAKMP behind 8 bytes of UDP header, becomes Aggressive Mode;
+    # a checksum of 0 means none (RFC 768).
+    with faults.rule(path, "udp dport 500", direction="out", verdict="@th,208,8 set 4 udp checksum set 0"):
         tested = run(path, reflector)
     assert tested.way("udp500") == (True, True)
     assert tested.value("reflect.payload_changed") is True

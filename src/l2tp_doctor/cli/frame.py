@@ -304,7 +304,8 @@ def _explain(error: click.ClickException | UsageProblemError, words: Words) -> s
             return words(key, name=error.option_name, options=options)
         case click.MissingParameter(param=click.Argument() as param, ctx=click.Context() as ctx):
             name = param.make_metavar(ctx)
-            return words("usage.missing", name=name, command=ctx.info_name, example="vpn.example.com")
+            command = ctx.command_path.partition(" ")[2]  # without the name of the program
+            return words("usage.missing", name=name, command=command, example="vpn.example.com")
         case click.BadOptionUsage():
             return words("usage.needs_value", name=error.option_name)
         case click.BadParameter(param=click.Parameter() as param):

@@ -25,30 +25,38 @@ _EVERYWHERE = ("0.0.0.0", "::")
 _MAX_LINES = 1000
 """Lines shown about sessions and clocks; only holders of the token cause any, yet no log may fill a disk."""
 
+_MAX_STRANGERS = 20
+"""Addresses with a wrong token that are named: anybody can make up more."""
+
 
 class _Narrator:
-    """Says who is testing, and whose clock is wrong (once for each address)."""
+    """Says who is testing, and once for each address whose clock or token is wrong."""
 
     def __init__(self) -> None:
         self._told: set[bytes] = set()
         self._lines = 0
+        self._strangers = 0
 
     def __call__(self, event: ReflectorEvent) -> None:
         """Takes an event."""
-        from l2tp_doctor.protocol.reflect.reflector import ClockDiffers
+        from l2tp_doctor.protocol.reflect.reflector import ClockDiffers, SessionBegan, WrongToken
 
         if self._lines >= _MAX_LINES:
             return
         address = str(ipaddress.ip_address(event.address))
-        if not isinstance(event, ClockDiffers):
+        if isinstance(event, SessionBegan):
             click.echo(session().words("reflect.serve.session", address=address))
-        elif event.address not in self._told:
+            sys.stdout.flush()
+        elif event.address in self._told or self._strangers >= _MAX_STRANGERS:
+            return
+        elif isinstance(event, ClockDiffers):
             self._told.add(event.address)
             say("reflect.serve.clock", address=address, seconds=round(abs(event.seconds)))
-        else:
-            return
+        elif isinstance(event, WrongToken):
+            self._told.add(event.address)
+            self._strangers += 1
+            say("reflect.serve.wrong_token", address=address)
         self._lines += 1
-        sys.stdout.flush()
 
 
 def _announce(server: ReflectServer) -> None:

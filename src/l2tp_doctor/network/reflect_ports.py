@@ -73,7 +73,7 @@ class ReflectPort:
 
     def _prepare(self) -> bool:
         """Sets the options; returns whether fragments will be told."""
-        if self._family == socket.AF_INET6:
+        if self._family == socket.AF_INET6 and self.lane is not Lane.ESP:  # a raw socket never has both
             self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if not linux():
             return False

@@ -23,6 +23,8 @@ MAX_CONNECTIONS = 16
 """TCP connections at once; further ones are closed at once."""
 CONNECTION_SECONDS = 60.0
 """A connection may live so long: a test takes a tenth of it, and an idle one must not hold a place."""
+FIRST_RECORD_SECONDS = 5.0
+"""Within this a connection must have proved that it holds the token; strangers must not hold places."""
 LENGTH_SIZE = 2
 """Each record on TCP begins with its length in so many bytes."""
 
@@ -214,11 +216,14 @@ class ReflectServer:
         if peer is None or own is None:
             return
         address = ipaddress.ip_address(str(peer[0]).partition("%")[0]).packed
+        patience = FIRST_RECORD_SECONDS
         while True:
-            length = int.from_bytes(await reader.readexactly(LENGTH_SIZE), "big")
-            if length > MAX_SIZE:
-                return
-            data = await reader.readexactly(length)
+            async with asyncio.timeout(patience):
+                length = int.from_bytes(await reader.readexactly(LENGTH_SIZE), "big")
+                if length > MAX_SIZE:
+                    return
+                data = await reader.readexactly(length)
+            patience = CONNECTION_SECONDS
             packet = Packet(
                 Lane.CONTROL, data, address, int(peer[1]), b"", int(own[1]), None, time.time()
             )  # fmt: skip

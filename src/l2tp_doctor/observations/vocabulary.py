@@ -272,7 +272,6 @@ VOCABULARY = _vocabulary(
     ("dial.clean_teardown", bool, "Session, tunnel and SAs were closed in order."),
     # Experiments, each a comparison with the dial.
     ("experiment.main_4500.reply", bool, "A fresh Main Mode sent straight to 4500 was answered."),
-    ("experiment.main_4500.completes", bool, "A fresh Main Mode wholly on 4500 got message 4."),
     ("experiment.main_500.reply", bool, "A fresh Main Mode to 500 was answered, asked again later."),
     (
         "experiment.echo_500.reply",
@@ -297,11 +296,6 @@ VOCABULARY = _vocabulary(
         bool,
         "The same, padded beyond the path MTU so that it fragments, was answered.",
     ),
-    (
-        "experiment.windows_vendor_ids.matter",
-        bool,
-        "The same offer with and without the NAT-T vendor IDs was treated differently.",
-    ),
     ("experiment.esp_udp.received", bool, "With NAT-T forced, ESP was answered."),
     ("experiment.esp_native.received", bool, "With native ESP, ESP was answered."),
     ("experiment.l2tp_udp.sccrp", bool, "With NAT-T forced, SCCRQ was answered."),
@@ -309,11 +303,6 @@ VOCABULARY = _vocabulary(
         "experiment.l2tp_ephemeral.sccrp",
         bool,
         "SCCRQ from another UDP port than 1701, negotiated as such in Quick Mode, was answered.",
-    ),
-    (
-        "experiment.psk_probe.result",
-        str,
-        "What a Main Mode with a deliberately wrong key met: same-silence, different, none.",
     ),
     # The path test with a reflector at the other end.
     ("reflect.answered", bool, "Any answer came back from the reflector, on any channel."),

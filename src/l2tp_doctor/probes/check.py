@@ -214,6 +214,8 @@ class _Check:
         run.lossy = run.lossy or dialing.engine.lossy
         run.observe("path.sent", transmission.sent, "dial")
         run.observe("path.retransmissions", transmission.retransmissions, "dial")
+        if dialing.engine.esp_sent:
+            run.observe("esp.sent", dialing.engine.esp_sent, "dial")
         if transmission.loss is not None:
             run.observe("path.loss", round(transmission.loss, 3), "dial")
         if transmission.rtt is not None:
@@ -232,7 +234,7 @@ class _Check:
         """Whether the gateway refused in words, or a credential is missing: another dial ends the same."""
         failed = self._run.log.latest("ppp.auth.result")
         certificate = self._run.log.latest("certificate.problem")
-        # SoftEther asks for EAP first and takes MS-CHAPv2 as well: a refusal is the end without agreement only.
+        # SoftEther asks for EAP first and takes MS-CHAPv2 too: only without agreement is a refusal the end.
         no_agreement = (
             self._run.log.latest("ppp.auth.refused") is not None
             and self._run.log.latest("ppp.auth.protocol") is None
@@ -303,6 +305,8 @@ class _Check:
         if encapsulation is None:
             return
         in_udp = encapsulation.value == "udp"
+        if self._is("nat.client_behind", True):
+            self._begin("l2tp-port", partial(experiments.l2tp_from_another_port, self._run))
         reason = raw_esp.unavailable_because()
         if in_udp and reason:
             self._run.observe("experiment.esp_native.received", None, "esp-native", reason=reason)

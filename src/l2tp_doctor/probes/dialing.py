@@ -24,6 +24,7 @@ from l2tp_doctor.protocol.dial import (
 )
 from l2tp_doctor.protocol.engine import Channel, Datagram, TraceEvent, discard_trace
 from l2tp_doctor.protocol.ikev1.events import Step
+from l2tp_doctor.protocol.ikev1.policy import L2TP_PORT
 from l2tp_doctor.protocol.l2tp.events import TunnelEstablished
 
 WINDOWS_PORTS = (500, 4500)
@@ -45,6 +46,7 @@ class Dialing:
         primary: the dial whose events become observations and whose trace is shown;
             others are experiments and only tell their hook.
         hook: hears every event.
+        l2tp_port: our UDP port inside ESP.
         batch: which part of a profile's transforms is offered, where they do not fit one message.
         windows_message_id: number the first Quick Mode 1, as Windows does.  After a dial that failed that is
             better avoided: a gateway may still have that one's Quick Mode 1 half-open.
@@ -65,6 +67,7 @@ class Dialing:
         hook: EventHook | None = None,
         batch: int = 0,
         windows_message_id: bool = True,
+        l2tp_port: int = L2TP_PORT,
     ) -> None:
         self._run = run
         self._primary = primary
@@ -87,6 +90,7 @@ class Dialing:
             ike=replace(
                 policy,
                 quick_message_id=policy.quick_message_id if windows_message_id else None,
+                l2tp_port=l2tp_port,
                 accept_certificates=partial(certificates.acceptable, request),
             ),
             paths=run.path_addresses(self.path),

@@ -24,6 +24,7 @@ from l2tp_doctor.protocol.ikev1 import events as ike
 from l2tp_doctor.protocol.ikev1.events import IkeEvent, Step
 from l2tp_doctor.protocol.ikev1.initiator import Ikev1Initiator
 from l2tp_doctor.protocol.ikev1.policy import (
+    L2TP_PORT,
     Credentials,
     InitiatorPolicy,
     Phase1Transform,
@@ -45,6 +46,8 @@ PRIVATE_USE_CIPHER = 65001  # RFC 2409 appendix A: 65001-65535 are for private u
 REFUSAL_PATIENCE = 0.9
 IKEV2_TIMES = (0.0, 0.5, 0.6, 0.7)
 PADDED_SIZE = 1800
+L2TP_PATIENCE = 7.0  # seconds for a second dial to show whether L2TP answers
+EPHEMERAL_L2TP_PORT = 50701  # any port but 1701; from the range that systems hand out
 MAX_CHOICES = 2
 
 # What gateways are set to beyond the profile's own offer: (cipher, bits, hash, group).
@@ -342,33 +345,52 @@ def _ikev2_answer(datagram: Datagram, spi: bytes) -> str:
     return name_of(Ikev2NotifyType, errors[0]) if errors else "unknown"
 
 
+async def l2tp_from_another_port(run: Run) -> None:
+    """Is L2TP answered from another source port than 1701?  Then another client behind our NAT holds 1701."""
+    with run.experiment("l2tp-ephemeral"):
+        dialing = await _dial_to_l2tp(
+            run, "l2tp-ephemeral", force_nat_t=False, native_esp=False, l2tp_port=EPHEMERAL_L2TP_PORT
+        )
+        run.observe("experiment.l2tp_ephemeral.sccrp", dialing.tunnel_up, "l2tp-ephemeral")
+
+
+async def _dial_to_l2tp(
+    run: Run, name: str, *, force_nat_t: bool, native_esp: bool, l2tp_port: int = L2TP_PORT
+) -> Dialing:
+    """Dials until the tunnel is up, ESP was heard natively, or nothing comes; then hangs up."""
+    decided = asyncio.Event()
+
+    def hook(event: DialEvent) -> None:
+        heard = isinstance(event, EspFirstReceived) and native_esp
+        if heard or isinstance(event, TunnelEstablished | Failed):
+            decided.set()
+
+    dialing = Dialing(
+        run,
+        name,
+        force_nat_t=force_nat_t,
+        native_esp=native_esp,
+        windows_ports=False,
+        primary=False,
+        hook=hook,
+        l2tp_port=l2tp_port,
+    )
+    try:
+        dialing.start()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(decided.wait(), L2TP_PATIENCE)
+    finally:
+        await dialing.close()
+    return dialing
+
+
 async def other_encapsulation(run: Run, dial_was_forced: bool) -> None:
     """Is ESP answered the other way — in UDP 4500 where native ESP was silent, or the reverse?"""
-    name, prefix = ("esp-native", "esp_native") if dial_was_forced else ("esp-udp", "esp_udp")
+    name = "esp-native" if dial_was_forced else "esp-udp"
     with run.experiment(name):
-        decided = asyncio.Event()
-
-        def hook(event: DialEvent) -> None:
-            if isinstance(event, TunnelEstablished | Failed) or (
-                isinstance(event, EspFirstReceived) and prefix == "esp_native"
-            ):
-                decided.set()
-
-        dialing = Dialing(
-            run,
-            name,
-            force_nat_t=not dial_was_forced,
-            native_esp=dial_was_forced,
-            windows_ports=False,
-            primary=False,
-            hook=hook,
-        )
-        try:
-            dialing.start()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(decided.wait(), 7.0)
-            run.observe(f"experiment.{prefix}.received", dialing.esp_received, name)
-            if prefix == "esp_udp":
-                run.observe("experiment.l2tp_udp.sccrp", dialing.tunnel_up, name)
-        finally:
-            await dialing.close()
+        dialing = await _dial_to_l2tp(run, name, force_nat_t=not dial_was_forced, native_esp=dial_was_forced)
+        if dial_was_forced:
+            run.observe("experiment.esp_native.received", dialing.esp_received, name)
+        else:
+            run.observe("experiment.esp_udp.received", dialing.esp_received, name)
+            run.observe("experiment.l2tp_udp.sccrp", dialing.tunnel_up, name)

@@ -160,6 +160,7 @@ class Dial:
         self._ike = Ikev1Initiator(config.ike, config.paths, config.credentials, random, trace, clear_copies)
         self._esp: EspPath | None = None
         self._esp_heard = False
+        self._esp_sent = 0
         self._tunnel: L2tpTunnel | None = None
         self._peer_port = L2TP_PORT
         self._link: PppLink | None = None
@@ -264,9 +265,9 @@ class Dial:
         return any(layer is not None and layer.lossy for layer in layers)
 
     @property
-    def esp_sent(self) -> bool:
-        """Whether ESP has been sent at all."""
-        return self._esp is not None
+    def esp_sent(self) -> int:
+        """How many ESP packets have been sent."""
+        return self._esp_sent
 
     # -- carrying bytes between the layers ----------------------------------------------------
 
@@ -324,9 +325,10 @@ class Dial:
     def _seal(self, payload: bytes) -> None:
         if self._esp is None:
             return
-        datagram, clear = self._esp.seal(payload, L2TP_PORT, self._peer_port)
+        datagram, clear = self._esp.seal(payload, self._config.ike.l2tp_port, self._peer_port)
         self._clear_copies(datagram.data, clear)
         self._outgoing.append(datagram)
+        self._esp_sent += 1
 
     def _receive_esp(self, data: Datagram, now: float) -> None:
         if self._esp is None or self._tunnel is None:
@@ -347,8 +349,8 @@ class Dial:
         if arrived is None:
             return
         self._clear_copies(data.data, arrived.clear)
-        if arrived.datagram.destination_port != L2TP_PORT:
-            self._note(now, "l2tp", "dropped: not for port 1701", len(data.data), trigger="unknown-port")
+        if arrived.datagram.destination_port != self._config.ike.l2tp_port:
+            self._note(now, "l2tp", "dropped: not for our port", len(data.data), trigger="unknown-port")
             return
         # RFC 2661 §8.1: the responder may answer from another port, which is then used for good.
         self._peer_port = arrived.datagram.source_port
@@ -472,6 +474,7 @@ class Dial:
             int.from_bytes(self._random(2), "big"),
             min(self._peer_mru, self._config.large_echo_size),
             max(self._config.echo_interval, 1.5 * (self._ike.transmission.estimate or 0.0)),
+            lossy=self.lossy,
         )
         self._link.send_echo(now)
         self._echo.start(now)

@@ -396,7 +396,12 @@ class Ikev1Initiator(Requester):
         )
         quick.begin_pfs(self._policy.suites, self._random)
         self._quick = quick
-        payloads = quick.message_1(self._policy.suites, self._paths, separate=self._policy.separate_proposals)
+        payloads = quick.message_1(
+            self._policy.suites,
+            self._paths,
+            separate=self._policy.separate_proposals,
+            l2tp_port=self._policy.l2tp_port,
+        )
         message, clear = sa.seal_with_hash_1(ExchangeType.QUICK, message_id, payloads)
         datagram = self._send(now, self.channel, message, "Quick Mode 1", payloads, clear)
         self._request(now, Step.QUICK_1, datagram)

@@ -256,6 +256,7 @@ class InitiatorPolicy:
     retransmission: RetransmissionPolicy = field(default_factory=RetransmissionPolicy)
     silence_after: float = 1.0
     stop_after: Step | None = None
+    l2tp_port: int = L2TP_PORT
     accept_certificates: Callable[[Sequence[bytes], Sequence[bytes]], bool] | None = None
 
 

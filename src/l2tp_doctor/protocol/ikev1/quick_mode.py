@@ -107,7 +107,12 @@ class QuickMode:
             self.diffie_hellman = crypto.generate(suites[0].group, random)
 
     def message_1(
-        self, suites: Sequence[Phase2Suite], paths: PathAddresses, *, separate: bool = True
+        self,
+        suites: Sequence[Phase2Suite],
+        paths: PathAddresses,
+        *,
+        separate: bool = True,
+        l2tp_port: int = L2TP_PORT,
     ) -> list[Payload]:
         """SA, Ni, [KE], IDci, IDcr, [NAT-OAi, NAT-OAr]; HASH(1) is put in front by the SA."""
         spi = self.our_spi.to_bytes(4, "big")
@@ -118,7 +123,7 @@ class QuickMode:
         if self.diffie_hellman is not None:
             payloads.append(KeyExchange(self.diffie_hellman.public))
         payloads += [
-            address_identity(paths.local, UDP, L2TP_PORT),
+            address_identity(paths.local, UDP, l2tp_port),
             address_identity(paths.remote, UDP, L2TP_PORT),
         ]
         return payloads + self.traversal.original_addresses(paths, initiator=True)

@@ -69,7 +69,14 @@ class ClockDiffers:
     seconds: float
 
 
-ReflectorEvent = SessionBegan | ClockDiffers
+@dataclass(frozen=True, slots=True)
+class WrongToken:
+    """A question in our form was made with another token; anybody can cause this, from any source."""
+
+    address: bytes
+
+
+ReflectorEvent = SessionBegan | ClockDiffers | WrongToken
 
 
 _PER_SOURCE = Rate(100, 400)
@@ -190,7 +197,7 @@ class Reflector:
         place = self._place(question)
         action = TABLE[place, finding]
         if question is None or action is None:
-            self._drop(data, lane, finding.value, now)
+            self._drop(data, lane, "full" if finding is Finding.FRESH else finding.value, now)
             return
         refusal = action(self, question, data, now)
         if refusal is not None:
@@ -223,7 +230,10 @@ class Reflector:
         try:
             question = open_question(self._token, lane, packet.data)
         except WireError as error:
-            return None, Finding.FORGED if error.field == "tag" else Finding.MALFORMED
+            if error.field != "tag":
+                return None, Finding.MALFORMED
+            self._events.append(WrongToken(packet.address))
+            return None, Finding.FORGED
         if abs(question.time - packet.unix_time) > self._limits.tolerance:
             return question, Finding.WRONG_TIME
         if question.lane is not lane:
