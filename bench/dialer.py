@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.timeline import observed
 from lab.gateway import DEFAULT_PSK, User
 from lab.topologies import Topology
-
-from bench.timeline import observed
 
 DOCTOR = str(Path(sys.executable).with_name("l2tp-doctor"))
 NAME = "vpn.example"

@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from bench.dialer import Account, BenchError, check
+from bench.gateways import SOFTETHER, STRONGSWAN, PracticeHost, account_of, path_to, renew, started
+from bench.report import Section, Table, Target
+from l2tp_doctor.practice.faults import FAULTS
 from lab import faults
 from lab.gateway import Gateway
 from lab.namespaces import LabError
 from lab.softether import SoftEther
 from lab.strongswan import StrongSwan
 from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, Shape, Topology
-
-from bench.dialer import Account, BenchError, check
-from bench.gateways import SOFTETHER, STRONGSWAN, PracticeHost, account_of, path_to, renew, started
-from bench.report import Section, Table, Target
-from l2tp_doctor.practice.faults import FAULTS
 
 TARGET_MEDIAN = 5.0
 TARGET_WORST = 15.0

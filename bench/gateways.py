@@ -11,14 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bench.dialer import NAME, Account
 from lab.gateway import BRIDGE, GATEWAY_ADDRESS, Gateway, GatewayStatus, Site, User
 from lab.namespaces import LabError, ManagedProcess, wait_running, wait_until
 from lab.registry import current_run
 from lab.softether import SoftEther
 from lab.strongswan import StrongSwan
 from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, Shape, Topology, topology
-
-from bench.dialer import NAME, Account
 
 PRACTICE, SOFTETHER, STRONGSWAN = "practice", "softether", "strongswan"
 NAMES = (STRONGSWAN, SOFTETHER, PRACTICE)

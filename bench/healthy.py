@@ -7,11 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.gateway import Gateway
-from lab.namespaces import LabError
-from lab.reference_client import ReferenceClient
-from lab.topologies import Topology
-
 from bench.dialer import Account, BenchError, Done, check
 from bench.gateways import (
     PRACTICE,
@@ -27,6 +22,10 @@ from bench.gateways import (
 )
 from bench.report import Section, Table, Target, milliseconds, spread, times
 from bench.timeline import Breakdown, critical_path
+from lab.gateway import Gateway
+from lab.namespaces import LabError
+from lab.reference_client import ReferenceClient
+from lab.topologies import Topology
 
 IPCP, ECHO = "ppp.ipcp.opened", "tunnel.echo_reply"
 TARGET_RTT = 0.05

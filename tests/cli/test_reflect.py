@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -158,6 +160,33 @@ def test_what_is_wrong_is_said_in_words_and_only_that() -> None:
     assert "altered on the way: suspect an ALG" in shown
     assert "native ESP could not be tested: no permission for raw sockets" in shown
     assert "ESP in UDP" not in shown
+
+
+def test_without_any_answer_nothing_is_said_to_have_been_lost_outbound() -> None:
+    channels = (ChannelResult("udp500", None, False, sizes=(size(408, 0, 0),)),)
+    silent = ReflectMeasurement("h", "192.0.2.1", "undetermined", channels, (), (), (), 4.5)
+    shown = report.lines(silent, {"udp500": 500}, Words("en"), UNICODE, 80)
+    assert "408?" in shown[1]
+    assert "408✗" not in shown[1]
+    assert "cannot be told from" in " ".join(shown)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process there")
+def test_ctrl_c_ends_it_with_its_own_code(token_file: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        port = str(silent.getsockname()[1])
+        process = subprocess.Popen(
+            [*PROGRAM, "reflect", "test", "127.0.0.1", "--token-file", str(token_file), "--ike-port", port,
+             "--nat-t-port", "9"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        )  # fmt: skip
+        silent.settimeout(20)
+        silent.recv(4096)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "Traceback" not in said
 
 
 def test_json_has_every_channel_and_comes_back() -> None:

@@ -8,7 +8,7 @@ import errno
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from l2tp_doctor.network.reflect_server import PortError, ReflectServer, Reflect
 from l2tp_doctor.observations import Observation
 from l2tp_doctor.probes.reflect import ReflectMeasurement, ReflectRequest, reflect_test
 from l2tp_doctor.protocol.engine import TraceEvent
-from l2tp_doctor.protocol.reflect.reflector import ReflectorEvent, SessionBegan
+from l2tp_doctor.protocol.reflect.reflector import ReflectorEvent, SessionBegan, WrongToken
 from l2tp_doctor.protocol.reflect.wire import Lane, Question, open_answer, seal_question
 from l2tp_doctor.protocol.secret import Secret
 
@@ -101,9 +101,7 @@ def test_a_wildcard_answers_from_the_address_that_was_asked() -> None:
     assert report.address == bytes([127, 0, 0, 1])
 
 
-def test_without_the_token_no_channel_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("l2tp_doctor.probes.reflect.SIZES", ())
-
+def test_without_the_token_no_channel_answers() -> None:
     async def main() -> tuple[ReflectMeasurement, list[ReflectorEvent]]:
         async with serving(control=True) as (server, events):
             asked = ReflectRequest(
@@ -115,7 +113,7 @@ def test_without_the_token_no_channel_answers(monkeypatch: pytest.MonkeyPatch) -
     assert measurement.verdict == "undetermined"
     assert values(measurement)["reflect.udp500.arrived"] is None
     assert values(measurement)["reflect.udp500.returned"] is False
-    assert events == []
+    assert all(isinstance(event, WrongToken) for event in events)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +125,20 @@ def test_a_stranger_on_tcp_is_hung_up_on_without_a_word(sent: bytes) -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.control_port)
             writer.write(sent)
             writer.write_eof()
+            async with asyncio.timeout(5):
+                said = await reader.read()
+            writer.close()
+            return said
+
+    assert asyncio.run(main()) == b""
+
+
+def test_a_connection_that_says_nothing_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reflect_server, "FIRST_RECORD_SECONDS", 0.05)
+
+    async def main() -> bytes:
+        async with serving(control=True) as (server, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.control_port)
             async with asyncio.timeout(5):
                 said = await reader.read()
             writer.close()
@@ -167,7 +179,7 @@ def test_a_taken_port_is_named_with_its_owner() -> None:
 
 
 @pytest.fixture
-def proc(tmp_path: Path) -> Iterator[Path]:
+def proc(tmp_path: Path) -> Path:
     """A /proc with a gateway's daemon whose descriptors cannot be read."""
     (tmp_path / "net").mkdir()
     header = (
@@ -180,7 +192,7 @@ def proc(tmp_path: Path) -> Iterator[Path]:
     for number, name in ((10, "bash"), (20, "charon")):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "comm").write_text(f"{name}\n")
-    yield tmp_path
+    return tmp_path
 
 
 def test_an_ike_daemon_of_another_user_is_taken_for_the_owner(proc: Path) -> None:

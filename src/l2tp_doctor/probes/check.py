@@ -122,10 +122,11 @@ class _Check:
 
     async def _dial_until_believed(self) -> bool:
         for _ in range(MAX_DIALS):
-            connected = await self._dial()
+            if await self._dial():
+                return True  # nothing is left to explain; what still runs is cancelled
             await self._await_experiments()
-            if connected or not self._worth_another_dial():
-                return connected
+            if not self._worth_another_dial():
+                return False
         return False
 
     def _offer_refused(self) -> bool:
@@ -224,11 +225,13 @@ class _Check:
     def _worth_another_dial(self) -> bool:
         """Only an ending that loss may explain is worth asking again."""
         # Before a first answer an experiment has to show that the port answers at all.
-        first_message_lost = self._is("ike.main.reply_2", False) and (
+        # SoftEther does not repeat message 4: where that is lost, only a new dial gets on.
+        early = self._is("ike.main.reply_2", False) or self._is("ike.main.reply_4", False)
+        first_messages_lost = early and (
             self._is("experiment.main_500.reply", True) or self._is("experiment.small.reply", True)
         )
         enough_time = self._run.deadline >= DIAL_TIME
-        return enough_time and (self._run.lossy or first_message_lost) and not self._said_why()
+        return enough_time and (self._run.lossy or first_messages_lost) and not self._said_why()
 
     def _said_why(self) -> bool:
         """Whether the gateway refused in words, or a credential is missing: another dial ends the same."""

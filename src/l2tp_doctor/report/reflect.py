@@ -144,8 +144,10 @@ def _mark(value: bool | None, glyphs: Glyphs) -> str:
     return "?" if value is None else glyphs.check if value else glyphs.cross
 
 
-def _size(item: SizeResult, glyphs: Glyphs) -> str:
-    mark = glyphs.check if item.returned else glyphs.arrow if item.arrived else glyphs.cross
+def _size(item: SizeResult, glyphs: Glyphs, *, known: bool) -> str:
+    """Returns a size with its mark; without any answer nobody knows what arrived."""
+    lost = glyphs.cross if known else "?"
+    mark = glyphs.check if item.returned else glyphs.arrow if item.arrived else lost
     return f"{item.size}{mark}{'!' if item.changed else ''}"
 
 
@@ -165,7 +167,9 @@ def _table(
     widths = [max(cell_len(row[column]) for row in (head, *rows)) + _GAP for column in range(len(head))]
     shown = [_row(head, widths) + words("reflect.column.sizes")]
     for row, channel in zip(rows, channels, strict=True):
-        sizes = wrap(" ".join(_size(item, glyphs) for item in channel.sizes), max(20, width - sum(widths)))
+        known = channel.arrived is not None
+        marked = " ".join(_size(item, glyphs, known=known) for item in channel.sizes)
+        sizes = wrap(marked, max(20, width - sum(widths)))
         shown.append((_row(row, widths) + sizes[0]).rstrip())
         shown += [" " * sum(widths) + line for line in sizes[1:]]
     return shown

@@ -126,6 +126,20 @@ def test_loss_duplication_and_reordering_do_not_close_a_lane(seed: int, share: f
             assert cell.returned <= cell.sent
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_a_fifth_of_all_packets_lost_both_ways_looks_like_a_good_path(seed: int) -> None:
+    chance = random.Random(seed)
+
+    def lossy(packet: Packet) -> list[Packet]:
+        return [] if chance.random() < 0.2 else [packet]
+
+    join = Join(out=lossy, back=lossy, seed=seed)
+    join.run()
+    cells = [cell for lane in VPN for cell in join.questioner.findings.of(lane)]
+    assert len(cells) == 4 * (len(SIZES) + 1)
+    assert all(cell.arrived and cell.returned for cell in cells)
+
+
 def test_a_rewritten_source_is_reported() -> None:
     join = Join(out=lambda packet: [replace(packet, address=b"\xc0\0\2\1", port=1024 if packet.port else 0)])
     join.run()

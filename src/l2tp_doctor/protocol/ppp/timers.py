@@ -40,7 +40,8 @@ class RestartTimer:
     def begin(self, now: float) -> None:
         """Starts a new wait with the first interval and a fresh limit."""
         self._interval = self._policy.first_interval(self._round_trip.smoothed)
-        self._give_up_at = now + self._policy.give_up
+        # A path known to lose packets and to work deserves more tries, as in IKE.
+        self._give_up_at = now + self._policy.give_up * (2.0 if self._round_trip.lossy else 1.0)
         self.due = min(now + self._interval, self._give_up_at)
 
     def again(self, now: float) -> None:

@@ -46,8 +46,9 @@ class QuestionerSettings:
     Attributes:
         lanes: what to test.
         sizes: the ladder.
-        attempts: questions of one kind; with a fifth of all packets lost in each direction, 1 in 160
-            good channels would still go unheard, and 1 in 3000 would seem not to let anything arrive.
+        attempts: questions of one kind before it counts as lost.
+        attempts_when_lossy: the same once an answer needed more than one question.  With a fifth of all
+            packets lost in each direction a good size goes unheard with 0.36 ** 10, 1 in 27000.
         interval: seconds between them until a round-trip time is known, growing by ``backoff``.
         rtt_factor: afterwards so many round trips, within ``fastest`` and ``slowest`` seconds.
         burst: messages sent at once; more would overrun small router queues and look like loss.
@@ -57,6 +58,7 @@ class QuestionerSettings:
     lanes: tuple[Lane, ...] = (Lane.IKE, Lane.NAT_T, Lane.ESP_UDP, Lane.ESP)
     sizes: tuple[int, ...] = SIZES
     attempts: int = 5
+    attempts_when_lossy: int = 10
     interval: float = 0.5
     backoff: float = 1.3
     rtt_factor: float = 3.0
@@ -195,6 +197,7 @@ class Questioner:
         self._timer: float | None = None
         self._rtt: float | None = None
         self._summed = False
+        self._lossy = False
         self.findings = Findings()
 
     @property
@@ -260,7 +263,9 @@ class Questioner:
         action(self, now)
 
     def _what_is_left(self) -> Input:
-        if self._pending() and self._attempt < self._settings.attempts:
+        settings = self._settings
+        limit = settings.attempts_when_lossy if self._lossy else settings.attempts
+        if self._pending() and self._attempt < limit:
             return Input.DUE
         return Input.SETTLED if self.findings.answered else Input.BLIND
 
@@ -365,6 +370,7 @@ class Questioner:
         for tally in report.tallies:
             self._learn_tally(tally)
         self._summed |= asked.summary
+        self._lossy |= self._attempt > 1
 
     def _learn_tally(self, tally: Tally) -> None:
         cell = self.findings.cells.get((tally.lane, tally.size))
