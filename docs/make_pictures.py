@@ -6,7 +6,7 @@ loopback address, so that the picture shows the ports a reader knows.
 
 from __future__ import annotations
 
-import asyncio  # noqa: TID251 - this tool runs a real dial, and is no part of the fenced rooms
+import asyncio
 import io
 import sys
 from pathlib import Path

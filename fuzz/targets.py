@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.protocol.isakmp.windows import main_mode_1
-
 from l2tp_doctor.protocol import ip, nat_t
 from l2tp_doctor.protocol.esp import EspError, EspInbound, EspSa, EspSuite
 from l2tp_doctor.protocol.isakmp.describe import describe_message, describe_payloads
@@ -26,6 +24,7 @@ from l2tp_doctor.protocol.ppp.frame import decode_frame
 from l2tp_doctor.protocol.ppp.options import IPCP_OPTIONS, LCP_OPTIONS, decode_options, describe
 from l2tp_doctor.protocol.secret import Secret
 from l2tp_doctor.protocol.wire import WireError
+from tests.protocol.isakmp.windows import main_mode_1
 
 SPI = 0x11223344
 

@@ -13,6 +13,7 @@ from l2tp_doctor.observations.vocabulary import VOCABULARY
 
 SOURCES = Path(l2tp_doctor.__file__).parent
 
+
 def emitted() -> set[str]:
     """The terms that stand as literals (or as their computed forms) where things are measured."""
     text = "\n".join(

@@ -143,6 +143,11 @@ VOCABULARY = _vocabulary(
         "These packets reached the last router before the gateway that answers at all.",
     ),
     ("hops.ike_4500_refused", str, "The hop that answered one of them with another ICMP error."),
+    (
+        "path.lossy",
+        bool,
+        "On some layer of the dial something was answered only after it had been sent again.",
+    ),
     # Main Mode, message by message (RFC 2409 §5).
     ("ike.main.reply_2", bool, "Main Mode message 2 (SA) arrived."),
     ("ike.main.reply_4", bool, "Main Mode message 4 (KE, Nonce) arrived."),

@@ -213,6 +213,7 @@ class _Check:
     def _count(self, dialing: Dialing) -> None:
         run, transmission = self._run, dialing.engine.initiator.transmission
         run.lossy = run.lossy or dialing.engine.lossy
+        run.observe("path.lossy", run.lossy, "dial")
         run.observe("path.sent", transmission.sent, "dial")
         run.observe("path.retransmissions", transmission.retransmissions, "dial")
         if dialing.engine.esp_sent:

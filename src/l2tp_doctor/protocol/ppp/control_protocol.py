@@ -275,10 +275,15 @@ class ControlProtocol:
         """
         if self.state not in (State.REQ_SENT, State.ACK_SENT) or self._sent_at is None:
             return
-        patience = 2 * (self._outlet.round_trip.smoothed or 0.0)
-        if now - self._sent_at > max(patience, LATE_RISER):
+        rtt = self._outlet.round_trip.smoothed
+        overdue = self._sent_at + max(2 * (rtt or 0.0), LATE_RISER)
+        if now > overdue:
             self._event = Event.TO_PLUS
             self._send_configure_request(now)
+        elif rtt is not None and self._timer.due is not None:
+            # It may have woken just now or have our request under way: an answer that is not here by then
+            # never comes, and a timer made for a peer that may be gone need not find that out.
+            self._timer.due = min(self._timer.due, overdue)
 
     # Packets in.
 
