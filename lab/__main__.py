@@ -30,7 +30,7 @@ def _install() -> int:
 
 
 def _check() -> int:
-    found = install.problems()
+    found = install.problems() + install.libreswan_problems()
     for sentence in found:
         print(sentence, file=sys.stderr)
     return 1 if found else 0

@@ -13,16 +13,9 @@ from types import TracebackType
 from typing import Self
 
 from lab.gateway import DEFAULT_PSK, User
+from lab.linux_gateway import MODULES, START_XL2TPD, STOP_XL2TPD
 from lab.namespaces import LabError
-from lab.strongswan import (
-    BIND_MOUNTS,
-    MODULES,
-    START_CHARON,
-    START_XL2TPD,
-    STOP_CHARON,
-    STOP_XL2TPD,
-    STRONGSWAN_CONF,
-)
+from lab.strongswan import BIND_MOUNTS, START_CHARON, STOP_CHARON, STRONGSWAN_CONF
 from lab.topologies import CLIENT_ROUTER, Topology
 from lab.uml import Guest
 

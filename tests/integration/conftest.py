@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab import install
+from lab.libreswan import Libreswan
 from lab.namespaces import LabError
 from lab.softether import SoftEther
 from lab.strongswan import StrongSwan
@@ -50,6 +51,16 @@ def softether_gateway(lab_machine: None) -> Iterator[SoftEther]:
 def strongswan_gateway(lab_machine: None) -> Iterator[StrongSwan]:
     """A strongSwan + xl2tpd gateway in User-Mode Linux, shared by all tests of this worker."""
     with StrongSwan() as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def libreswan_gateway(lab_machine: None) -> Iterator[Libreswan]:
+    """A Libreswan + xl2tpd gateway in User-Mode Linux, shared by all tests of this worker."""
+    found = install.libreswan_problems()
+    if found:
+        _refuse("; ".join(found))
+    with Libreswan() as gateway:
         yield gateway
 
 

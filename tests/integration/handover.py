@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from lab.gateway import User
+from lab.linux_gateway import Change, LinuxGateway, OptionsT
 from lab.namespaces import LabError
 from lab.softether import SoftEther
-from lab.strongswan import StrongSwan, StrongSwanOptions
-
-Change = str | bool | tuple[str, ...] | tuple[User, ...]
 
 HANDOVER_SECONDS = 0.3
 """A gateway that still holds something after this long is restarted: half-open SAs live for 10 s."""
 
 
-def prepare(gateway: StrongSwan, **changes: Change) -> None:
-    """Give strongSwan the standard configuration with these changes, and nothing of an earlier test."""
-    gateway.configure(StrongSwanOptions(), **changes)
+def prepare(gateway: LinuxGateway[OptionsT], **changes: Change) -> None:
+    """Give a Linux gateway the standard configuration with these changes, and nothing of an earlier test."""
+    gateway.configure(type(gateway.options)(), **changes)
     try:
         gateway.wait_clean(HANDOVER_SECONDS)
     except LabError:

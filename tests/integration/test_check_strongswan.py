@@ -12,12 +12,13 @@ from typing import Protocol
 import pytest
 
 from lab import faults
+from lab.linux_gateway import LNS, Change
 from lab.namespaces import wait_until
-from lab.strongswan import LNS, StrongSwan, StrongSwanOptions
+from lab.strongswan import StrongSwan, StrongSwanOptions
 from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, SERVER_BEHIND_NAT, Shape, topology
 from tests.integration.checking import COMMAND, Checked, Doctor, arguments
 from tests.integration.common_checks import CommonChecks
-from tests.integration.handover import Change, prepare
+from tests.integration.handover import prepare
 
 pytestmark = [pytest.mark.gateway, pytest.mark.xdist_group("strongswan")]
 

@@ -46,7 +46,7 @@ PRIVATE_USE_CIPHER = 65001  # RFC 2409 appendix A: 65001-65535 are for private u
 REFUSAL_PATIENCE = 0.9
 IKEV2_TIMES = (0.0, 0.5, 0.6, 0.7)
 PADDED_SIZE = 1800
-L2TP_PATIENCE = 7.0  # seconds for a second dial to show whether L2TP answers
+L2TP_PATIENCE = 4.0  # seconds for a second dial to show whether L2TP answers
 EPHEMERAL_L2TP_PORT = 50701  # any port but 1701; from the range that systems hand out
 MAX_CHOICES = 2
 

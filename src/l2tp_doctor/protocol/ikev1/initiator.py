@@ -361,8 +361,7 @@ class Ikev1Initiator(Requester):
         payloads = [*proof[1:], *nat_d]
         message, clear = sa.seal_phase1(ExchangeType.AGGRESSIVE, payloads)
         datagram = self._send(now, self.channel, message, "Aggressive Mode 3", payloads, clear)
-        self._flight = [datagram]
-        self._flight_at = now
+        self._take_off(now, [datagram])
 
     # -- Quick Mode (RFC 2409 §5.5) -----------------------------------------------------------
 
@@ -433,8 +432,7 @@ class Ikev1Initiator(Requester):
         inbound, outbound = quick.esp_pair(initiator=True)
         payloads = quick.message_3()
         sealed, clear = sa.seal(ExchangeType.QUICK, quick.message_id, payloads)
-        self._flight = [self._send(now, self.channel, sealed, "Quick Mode 3", payloads, clear)]
-        self._flight_at = now
+        self._take_off(now, [self._send(now, self.channel, sealed, "Quick Mode 3", payloads, clear)])
         self._emit(
             events.QuickModeEstablished(inbound, outbound, quick.traversal.encapsulated, quick.description)
         )

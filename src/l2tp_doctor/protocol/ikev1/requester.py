@@ -51,7 +51,8 @@ class Requester(QuickModeResponder):
         self.transmission = Transmission(retransmission, silence_after)
         self._step: Step | None = None
         self._flight: list[Datagram] = []
-        self._flight_at = 0.0
+        self._flight_at = 0.0  # when it was sent last
+        self._flight_began = 0.0  # when its newest message was sent first
         self._last_answer = b""
         self._error_at: float | None = None
 
@@ -85,8 +86,7 @@ class Requester(QuickModeResponder):
     def _request(self, now: float, step: Step, datagram: Datagram) -> None:
         self._step = step
         # Nothing answers Aggressive Mode 3, so it goes along with what follows it until that is answered.
-        self._flight.append(datagram)
-        self._flight_at = now
+        self._take_off(now, [*self._flight, datagram])
         self._error_at = None
         self.transmission.begin(now)
 
@@ -120,17 +120,27 @@ class Requester(QuickModeResponder):
         if self.transmission.waiting and self._error_at is None:
             self._error_at = now
 
+    def _take_off(self, now: float, flight: list[Datagram]) -> None:
+        """These datagrams, the last of them new, are what is repeated until it is answered."""
+        self._flight = flight
+        self._flight_at = self._flight_began = now
+
     def _duplicate(self, raw: bytes, header: Header, now: float) -> None:
         del header
         self._drop(now, len(raw), "duplicate")
         self._outgoing.extend(self._answers.get(raw, ()))
         if raw != self._last_answer or not self._flight:
             return
-        # The peer repeats its last message, so our newest has not arrived — unless the repetition was on its
-        # way before our newest could arrive: then it answers a repetition of our own.
+        interval = max(DUPLICATE_INTERVAL, self.transmission.estimate or 0.0)
+        if now - self._flight_began < interval:
+            # It was on its way before our newest message could arrive: it answers a repetition of our own.
+            self.transmission.answered_again()
+            return
+        # The peer repeats its last message, so our newest has not arrived.
         self._emit(events.DuplicateReply(self._step or Step.QUICK_3))
-        if now - self._flight_at >= max(DUPLICATE_INTERVAL, self.transmission.estimate or 0.0):
-            self._outgoing.extend(self._flight)
-            self._flight_at = now
-            if self.transmission.waiting:
-                self.transmission.resent(now)
+        if now - self._flight_at < interval:
+            return
+        self._outgoing.extend(self._flight)
+        self._flight_at = now
+        if self.transmission.waiting:
+            self.transmission.resent(now)

@@ -97,6 +97,10 @@ class Transmission:
         """The request will not be answered; stop sending it."""
         self._first_sent = None
 
+    def answered_again(self) -> None:
+        """A copy of an answer arrived: what looked lost was only slow."""
+        self._answered = min(self._answered + 1, self._answered_transmissions)
+
     @property
     def loss(self) -> float | None:
         """Share of transmissions that brought no answer, among requests answered in the end."""
