@@ -1,18 +1,43 @@
-"""``python -m lab install | check | list | clean``."""
+"""``python -m lab install | check | list | clean | run | fixtures | report``."""
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
-from lab import install, registry
+from lab import install, registry, scoreboard
+from lab.cases import GROUPS, load_cases
+from lab.namespaces import LabError
+from lab.replay import FIXTURES, write_fixtures
+from lab.runner import OUTPUT, Options, Runner
+from lab.strict_yaml import CaseError
 
-_USAGE = "usage: python -m lab install | check | list | clean"
+_PAGE = Path(__file__).resolve().parents[1] / "docs" / "lab.md"
+_BEGIN, _END = "<!-- scoreboard -->", "<!-- end of scoreboard -->"
+
+_USAGE = (
+    "usage: python -m lab install | check | list | clean | fixtures | report\n"
+    "       python -m lab run [--case ID]… [--group GROUP]… [--jobs N] [--pcap] [--peers some|all]"
+)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; return the exit status (0 done, 1 not possible here, 2 usage)."""
-    commands = {"install": _install, "check": _check, "list": _list, "clean": _clean}
+    if arguments and arguments[0] == "run":
+        return _run(arguments[1:])
+    commands = {
+        "fixtures": _fixtures,
+        "report": _report,
+        "install": _install,
+        "check": _check,
+        "list": _list,
+        "clean": _clean,
+    }
     if len(arguments) != 1 or arguments[0] not in commands:
         print(_USAGE, file=sys.stderr)
         return 2
@@ -47,6 +72,69 @@ def _list() -> int:
 def _clean() -> int:
     for run_id in registry.clean_dead_runs():
         print(f"removed what {run_id} had left")
+    return 0
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run cases; 0 only when each got the true answer and nothing else was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m lab run")
+    parser.add_argument("--case", action="append", default=[], metavar="ID", help="only this one")
+    parser.add_argument("--group", action="append", default=[], choices=GROUPS, help="only this group")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="workers")
+    parser.add_argument("--pcap", action="store_true", help="keep a capture of each dial")
+    parser.add_argument("--peers", choices=("none", "some", "all"), default="none", help="ask other tools")
+    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="DIRECTORY")
+    given = parser.parse_args(arguments)
+    try:
+        cases = load_cases()
+    except CaseError as error:
+        print(error, file=sys.stderr)
+        return 2
+    unknown = set(given.case) - {case.id for case in cases}
+    if unknown:
+        print(f"no such case: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    chosen = [
+        case
+        for case in cases
+        if (not given.case or case.id in given.case) and (not given.group or case.group in given.group)
+    ]
+    begin = time.monotonic()
+    runner = Runner(chosen, Options(given.jobs, given.output, given.pcap, given.peers), say=_say)
+    try:
+        results = runner.run()
+    except LabError as error:
+        print(f"the lab failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    print(scoreboard.table(scoreboard.scoreboard(results)))
+    if runner.left_out:
+        print(f"left out, without their gateway: {', '.join(runner.left_out)}")
+    print(f"{time.monotonic() - begin:.0f} s with {given.jobs} jobs; details in {given.output}")
+    return 0 if all(item.right and not item.problems for item in results) else 1
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _fixtures() -> int:
+    """Turn the last run into fixtures."""
+    written = write_fixtures(OUTPUT)
+    print(f"{len(written)} fixtures in {FIXTURES}")
+    return 0
+
+
+def _report() -> int:
+    """Write the last run into the documents."""
+    board = json.loads((OUTPUT / "scoreboard.json").read_text(encoding="utf-8"))
+    titles = {case.id: case.what.en for case in load_cases()}
+    text = _PAGE.read_text(encoding="utf-8")
+    begin, end = text.index(_BEGIN) + len(_BEGIN), text.index(_END)
+    _PAGE.write_text(text[:begin] + "\n" + scoreboard.markdown(board, titles) + text[end:], encoding="utf-8")
+    print(f"wrote {_PAGE}")
     return 0
 
 

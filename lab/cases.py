@@ -19,6 +19,8 @@ CASES = Path(__file__).with_name("cases")
 GROUPS = ("healthy", "network", "gateway", "credentials", "certificates", "ppp", "two-faults")
 GATEWAYS = ("softether", "strongswan", "libreswan", "practice")
 GatewayKind = Literal["softether", "strongswan", "libreswan", "practice"]
+IPV6 = "ipv6"
+"""In place of a host: the path's IPv6 address."""
 DEFAULT_LIMIT = 75.0
 """Seconds for one dial: beyond the product's own 60 s, so that a run that ignores them shows itself."""
 

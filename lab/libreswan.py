@@ -104,7 +104,7 @@ class Libreswan(LinuxGateway[LibreswanOptions]):
     start_ike = _START_PLUTO
     stop_ike = _STOP_PLUTO
     # Without the figures of all that ever was.
-    ask_ike = f"{_WHACK} --globalstatus | grep '^current.states'; {_WHACK} --showstates"
+    ask_ike = f"{_WHACK} --globalstatus | grep '^current.states'"
 
     def __init__(self, options: LibreswanOptions | None = None) -> None:
         super().__init__(options or LibreswanOptions())

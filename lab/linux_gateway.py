@@ -304,8 +304,18 @@ class LinuxGateway(ABC, Generic[OptionsT]):
         Raises:
             LabError: something is still there after ``timeout`` seconds.
         """
-        wait_until(lambda: self.status().clean, timeout, f"{self.name} holds nothing; {self.status()}")
-        return self.status()
+        found = [self.status()]
+
+        def clean() -> bool:
+            found.append(self.status())
+            return found[-1].clean
+
+        if not found[0].clean:
+            try:
+                wait_until(clean, timeout, f"{self.name} holds nothing")
+            except LabError as error:
+                raise LabError(f"{error}; {found[-1]}") from error
+        return found[-1]
 
     def log(self) -> str:
         """Return the logs of the IKE daemon, xl2tpd and pppd."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from zlib import crc32
 
 from lab import ikeprobe
-from lab.cases import Case, Dial, FaultSpec, GatewayCertificate, option_names
+from lab.cases import Dial, FaultSpec, GatewayCertificate, option_names
 from lab.gateway import Gateway, User
 from lab.namespaces import LabError, wait_until
 from lab.pki import Pki
@@ -280,7 +280,7 @@ class Surroundings:
             client.hang_up()
 
 
-def fault_of(station: Station, case: Case, path: Topology, spec: FaultSpec) -> object:
+def fault_of(station: Station, path: Topology, spec: FaultSpec) -> contextlib.AbstractContextManager[object]:
     """Return the context manager for a fault that is not on the path."""
     around = Surroundings(station.gateway, path).fault(spec)
     return around if around is not None else station.fault(spec)

@@ -15,11 +15,11 @@ from l2tp_doctor.protocol.isakmp.ikev2 import (
     Ikev2NotifyType,
     Ikev2PayloadType,
     Ikev2TransformType,
+    encode_sa_init_message,
 )
 from l2tp_doctor.protocol.isakmp.message import HEADER_SIZE, Header
 from l2tp_doctor.protocol.wire import Reader, WireError, Writer
 
-_VERSION_2 = 0x20
 _GENERIC_HEADER = 4
 _NONCE_SIZE = 32
 _KEY_LENGTH_256 = bytes((0x80, 14)) + (256).to_bytes(2, "big")
@@ -43,9 +43,12 @@ def is_sa_init(header: Header) -> bool:
 
 def refuse(header: Header) -> bytes:
     """Returns NO_PROPOSAL_CHOSEN; the responder SPI is zero, since nothing is kept (RFC 7296 §2.6)."""
-    return _message(
-        header, bytes(8), [(Ikev2PayloadType.NOTIFY, _notify(Ikev2NotifyType.NO_PROPOSAL_CHOSEN))]
-    )
+    return _refusal(header, _notify(Ikev2NotifyType.NO_PROPOSAL_CHOSEN))
+
+
+def _refusal(header: Header, notify: bytes) -> bytes:
+    spis = header.initiator_cookie + bytes(8)
+    return encode_sa_init_message(spis, Ikev2Flags.RESPONSE, [(Ikev2PayloadType.NOTIFY, notify)])
 
 
 def accept(header: Header, request: bytes, random: RandomSource) -> bytes:
@@ -58,14 +61,16 @@ def accept(header: Header, request: bytes, random: RandomSource) -> bytes:
     if group not in SUPPORTED_GROUPS:
         wanted = (14).to_bytes(2, "big")
         notify = _notify(Ikev2NotifyType.INVALID_KE_PAYLOAD, wanted)
-        return _message(header, bytes(8), [(Ikev2PayloadType.NOTIFY, notify)])
+        return encode_sa_init_message(
+            header.initiator_cookie + bytes(8), Ikev2Flags.RESPONSE, [(Ikev2PayloadType.NOTIFY, notify)]
+        )
     try:
         public = crypto.generate(group, random).public
     except CryptoError as error:
         raise WireError(HEADER_SIZE, "KE", str(error)) from error
-    return _message(
-        header,
-        random(8),
+    return encode_sa_init_message(
+        header.initiator_cookie + random(8),
+        Ikev2Flags.RESPONSE,
         [
             (Ikev2PayloadType.SA, _proposal(group)),
             (Ikev2PayloadType.KE, group.to_bytes(2, "big") + bytes(2) + public),
@@ -107,21 +112,3 @@ def _proposal(group: int) -> bytes:
     head.uint16(8 + len(body))
     head.raw(bytes((1, 1, 0, len(transforms))))  # proposal 1, protocol IKE, no SPI
     return head.getvalue() + body.getvalue()
-
-
-def _message(request: Header, responder_spi: bytes, payloads: list[tuple[int, bytes]]) -> bytes:
-    writer = Writer()
-    writer.raw(request.initiator_cookie + responder_spi)
-    writer.uint8(payloads[0][0])
-    writer.uint8(_VERSION_2)
-    writer.uint8(ExchangeType.IKEV2_SA_INIT)
-    writer.uint8(Ikev2Flags.RESPONSE)
-    writer.uint32(0)
-    writer.uint32(HEADER_SIZE + sum(_GENERIC_HEADER + len(body) for _, body in payloads))
-    following = [*(kind for kind, _ in payloads[1:]), Ikev2PayloadType.NONE]
-    for (_, body), next_type in zip(payloads, following, strict=True):
-        writer.uint8(next_type)
-        writer.uint8(0)
-        writer.uint16(_GENERIC_HEADER + len(body))
-        writer.raw(body)
-    return writer.getvalue()

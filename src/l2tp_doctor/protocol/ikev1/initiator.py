@@ -22,6 +22,7 @@ from l2tp_doctor.protocol.ikev1.endpoint import (
 )
 from l2tp_doctor.protocol.ikev1.events import Step
 from l2tp_doctor.protocol.ikev1.inputs import Input, Received, classify, needed
+from l2tp_doctor.protocol.ikev1.keys import Phase1Secrets
 from l2tp_doctor.protocol.ikev1.phase1 import NO_COOKIE, Phase1
 from l2tp_doctor.protocol.ikev1.policy import Credentials, InitiatorPolicy, PathAddresses
 from l2tp_doctor.protocol.ikev1.quick_mode import NatTraversal, QuickMode, random_spi
@@ -254,11 +255,8 @@ class Ikev1Initiator(Requester):
         self._phase1.judge_nat(message, self.channel)
         if self._policy.stop_after is Step.MAIN_3:
             return State.STOPPED
-        missing = self._phase1.credential_missing()
-        if missing is not None:
-            self._emit(events.CredentialNeeded(missing))
+        if not self._take_keys(secrets):
             return State.STOPPED
-        self._sa, self._authenticator = self._phase1.keys(secrets)
         self._float_if_nat(now)
         self._send_main_5(now)
         return State.MAIN_5_SENT
@@ -269,6 +267,15 @@ class Ikev1Initiator(Requester):
             self.channel = Channel.NAT_T
             self._remark(now, "NAT-T: moving to UDP 4500")
             self._emit(events.Floated(Channel.NAT_T))
+
+    def _take_keys(self, secrets: Phase1Secrets) -> bool:
+        """Derives the keys; whether the credentials that takes are there."""
+        missing = self._phase1.credential_missing()
+        if missing is not None:
+            self._emit(events.CredentialNeeded(missing))
+            return False
+        self._sa, self._authenticator = self._phase1.keys(secrets)
+        return True
 
     def _keys(self) -> tuple[IsakmpSa, Authenticator]:
         if self._sa is None or self._authenticator is None:
@@ -342,12 +349,9 @@ class Ikev1Initiator(Requester):
         self._phase1.judge_nat(message, self.channel)
         if self._policy.stop_after is Step.AGGRESSIVE_1:
             return State.STOPPED
-        missing = self._phase1.credential_missing()
-        if missing is not None:
-            self._emit(events.CredentialNeeded(missing))
+        if not self._take_keys(secrets):
             return State.STOPPED
-        self._sa, self._authenticator = self._phase1.keys(secrets)
-        if not self._peer_is_genuine(self._authenticator, message.payloads):
+        if not self._peer_is_genuine(self._keys()[1], message.payloads):
             return State.STOPPED
         nat_d = self._phase1.nat_discovery(self.channel)
         self._float_if_nat(now)

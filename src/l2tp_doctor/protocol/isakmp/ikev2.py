@@ -222,17 +222,26 @@ def encode_sa_init(
     ]
     bodies += [(Ikev2PayloadType.NOTIFY, _notify_body(entry)) for entry in notifications]
     bodies += [(Ikev2PayloadType.VID, vendor_id) for vendor_id in vendor_ids]
-    return _encode_request(initiator_spi, bodies, major)
+    return encode_sa_init_message(initiator_spi + bytes(8), Ikev2Flags.INITIATOR, bodies, major)
 
 
-def _encode_request(initiator_spi: bytes, bodies: Sequence[tuple[int, bytes]], major: int) -> bytes:
+def encode_sa_init_message(
+    spis: bytes, flags: int, bodies: Sequence[tuple[int, bytes]], major: int = 2
+) -> bytes:
+    """Returns an IKE_SA_INIT message of either direction.
+
+    Args:
+        spis: initiator's and responder's SPI, 16 bytes.
+        flags: :class:`Ikev2Flags`.
+        bodies: (payload type, body) of each payload, at least one.
+        major: major version to claim.
+    """
     writer = Writer()
-    writer.raw(initiator_spi)
-    writer.raw(bytes(8))
+    writer.raw(spis)
     writer.uint8(bodies[0][0])
     writer.uint8(major << 4)
     writer.uint8(ExchangeType.IKEV2_SA_INIT)
-    writer.uint8(Ikev2Flags.INITIATOR)
+    writer.uint8(flags)
     writer.uint32(0)
     writer.uint32(HEADER_SIZE + sum(_GENERIC_HEADER + len(body) for _, body in bodies))
     following = [*(kind for kind, _ in bodies[1:]), Ikev2PayloadType.NONE]

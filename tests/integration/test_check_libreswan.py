@@ -1,0 +1,142 @@
+"""``l2tp-doctor check`` against real Libreswan + xl2tpd + pppd: each verdict has to be the true one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from lab import faults
+from lab.libreswan import IKEV2_CONNECTION, Libreswan, LibreswanOptions
+from lab.linux_gateway import Change
+from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, SERVER_BEHIND_NAT, Shape, topology
+from tests.integration.checking import Doctor
+from tests.integration.common_checks import CommonChecks
+from tests.integration.handover import prepare
+
+pytestmark = [pytest.mark.gateway, pytest.mark.xdist_group("libreswan")]
+
+
+@pytest.fixture(scope="module")
+def gateway(libreswan_gateway: Libreswan) -> Iterator[Libreswan]:
+    """The gateway; its state is put in order when a path to it is made."""
+    yield libreswan_gateway
+    libreswan_gateway.configure(LibreswanOptions())  # the last test's options are not for other modules
+
+
+class Dialled(Protocol):
+    """Makes a path to a gateway with changed options that holds nothing of an earlier test."""
+
+    def __call__(self, shape: Shape, **changes: Change) -> contextlib.AbstractContextManager[Doctor]: ...
+
+
+@pytest.fixture
+def dial(gateway: Libreswan, tmp_path: Path) -> Dialled:
+    """Makes a path and everything for a check over it."""
+
+    @contextlib.contextmanager
+    def make(shape: Shape, **changes: Change) -> Iterator[Doctor]:
+        prepare(gateway, **changes)
+        with topology(gateway, shape) as path:
+            yield Doctor(gateway, path, tmp_path)
+
+    return make
+
+
+class TestLibreswan(CommonChecks):
+    """What every gateway has to show, and what Libreswan does differently."""
+
+    def test_without_nat_it_uses_native_esp(self, dial: Dialled) -> None:
+        with dial(DIRECT) as doctor, faults.rule(doctor.path, "meta l4proto esp", verdict="accept") as native:
+            checked = doctor.healthy()
+            assert native.packets > 0
+        assert checked.value("nat.client_behind") is False
+        assert checked.value("nat.server_behind") is False
+        assert checked.value("esp.encapsulation") == "native"
+
+    def test_a_server_behind_nat_works_and_is_warned_of(self, dial: Dialled) -> None:
+        with dial(SERVER_BEHIND_NAT) as doctor:
+            checked = doctor.healthy()
+        assert checked.value("nat.server_behind") is True
+        assert "server-behind-nat" in checked.warnings
+
+    # -- silence that is not the path's --------------------------------------------------------------
+
+    @pytest.mark.parametrize("shape", [DIRECT, CLIENT_BEHIND_NAT], ids=["direct", "nat"])
+    def test_silence_after_a_wrong_key_is_not_taken_for_a_blocked_port(
+        self, dial: Dialled, shape: Shape
+    ) -> None:
+        with dial(shape) as doctor:
+            checked = doctor.faulty("psk-mismatch", psk="not-the-key")
+        # Libreswan says nothing at all: what tells the causes apart is a fresh Main Mode on UDP 4500.
+        assert checked.value("ike.notify.clear") is None
+        assert checked.value("ike.notify.encrypted") is None
+        assert checked.value("ike.main.reply_6") is False
+        assert checked.value("experiment.main_4500.reply") is True
+        assert "udp-4500-blocked" not in checked.causes
+        error = checked.result.windows_error
+        assert error is not None
+        assert error.code == 789
+
+    @pytest.mark.parametrize("connections", [IKEV2_CONNECTION, ""], ids=["with-ikev2", "without"])
+    def test_ikev1_dropped_as_libreswan_5_does(self, dial: Dialled, connections: str) -> None:
+        with dial(DIRECT, ikev1_policy="drop", connections=connections) as doctor:
+            checked = doctor.faulty("ikev1-disabled")
+        assert checked.value("udp500.reply") is not None
+        assert checked.value("ike.main.reply_2") is False
+        assert checked.value("experiment.ikev2_500.reply") is True
+
+    def test_ikev1_rejected(self, dial: Dialled) -> None:
+        with dial(DIRECT, ikev1_policy="reject", connections=IKEV2_CONNECTION) as doctor:
+            doctor.faulty("ikev1-disabled")
+
+    # -- services and proposals ----------------------------------------------------------------------
+
+    def test_pluto_stopped(self, dial: Dialled, gateway: Libreswan) -> None:
+        with dial(DIRECT) as doctor, gateway.stopped("pluto"):
+            checked = doctor.faulty("ike-service-down")
+            assert checked.value("udp500.icmp_from") == doctor.path.dial_address
+
+    @pytest.mark.parametrize("shape", [DIRECT, CLIENT_BEHIND_NAT], ids=["direct", "nat"])
+    def test_xl2tpd_stopped(self, dial: Dialled, gateway: Libreswan, shape: Shape) -> None:
+        with dial(shape) as doctor, gateway.stopped("xl2tpd"):
+            checked = doctor.faulty("l2tp-service-down")
+        assert checked.value("ike.quick.established") is True
+
+    def test_no_common_phase_1_proposal(self, dial: Dialled) -> None:
+        with dial(DIRECT, ike="aes256-sha2_512-modp4096") as doctor:
+            checked = doctor.faulty("phase1-proposal-mismatch")
+        assert checked.value("ike.notify.clear") == "NO_PROPOSAL_CHOSEN"
+
+    def test_no_common_phase_2_proposal(self, dial: Dialled) -> None:
+        with dial(DIRECT, esp="aes256-sha2_512") as doctor:
+            checked = doctor.faulty("phase2-proposal-mismatch")
+        assert checked.value("ike.main.established") is True
+
+    @pytest.mark.parametrize("direction", ["both", "in"])
+    def test_native_esp_dropped(self, dial: Dialled, direction: faults.Direction) -> None:
+        with dial(DIRECT) as doctor:
+            with faults.drop_esp(doctor.path, direction=direction) as fault:
+                checked = doctor.faulty("esp-blocked")
+            assert fault.packets > 0
+        assert checked.value("experiment.esp_udp.received") is True
+
+
+class TestTheGatewayItself:
+    """The lab's own promises about it."""
+
+    def test_status_sees_what_is_left_and_a_reset_removes_it(self, dial: Dialled, gateway: Libreswan) -> None:
+        with dial(DIRECT) as doctor:
+            doctor.check(psk="not-the-key")  # leaves half-open SAs behind
+            assert gateway.status().ike_sas > 0
+            gateway.reset()
+            assert gateway.status().clean
+            doctor.healthy()
+
+    def test_its_log_says_why(self, dial: Dialled, gateway: Libreswan) -> None:
+        with dial(DIRECT) as doctor:
+            doctor.check(psk="not-the-key")
+        assert "mismatch of preshared secrets" in gateway.log()
