@@ -56,7 +56,12 @@ class LibreswanOptions(LinuxOptions):
         connection = [
             *("ikev2=never", "authby=secret", "type=transport", "pfs=no", "rekey=no"),
             *(f"left={GATEWAY_ADDRESS}", "leftprotoport=17/1701", "right=%any", "rightprotoport=17/%any"),
-            *("leftupdown=%disabled", f"ike={self.ike}", f"esp={self.esp}", f"retransmit-timeout={_HALF_OPEN_SECONDS}s"),
+            *(
+                "leftupdown=%disabled",
+                f"ike={self.ike}",
+                f"esp={self.esp}",
+                f"retransmit-timeout={_HALF_OPEN_SECONDS}s",
+            ),
             *(*self.connection, "auto=add"),
         ]
         return super().files() | {

@@ -138,6 +138,7 @@ class LinuxGateway(ABC, Generic[OptionsT]):
     """
 
     name: ClassVar[str]
+    answers_in_clear: ClassVar[bool] = False
     daemon: ClassVar[str]
     """Process name of the IKE daemon."""
     logs: ClassVar[tuple[str, ...]]

@@ -309,6 +309,7 @@ VOCABULARY = _vocabulary(
         bool,
         "SCCRQ from another UDP port than 1701, negotiated as such in Quick Mode, was answered.",
     ),
+    ("experiment.l2tp_ephemeral.lcp", bool, "Over such a tunnel LCP opened."),
     # The path test with a reflector at the other end.
     ("reflect.answered", bool, "Any answer came back from the reflector, on any channel."),
     ("reflect.udp500.arrived", bool, "A question to the IKE port arrived, as the reflector counts."),

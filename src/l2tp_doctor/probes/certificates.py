@@ -50,3 +50,17 @@ def judge(run: Run, received: PeerCertificates) -> None:
     wrong = [problem for problem in problems if problem.kind in times]
     if wrong and len(times) == 1 and len(wrong) == len(report.chain):
         run.observe("clock.skew_suspected", True, "dial")
+
+
+def judge_own(run: Run) -> None:
+    """Notes whether the client's own certificate is outside its validity now."""
+    if run.request.certificate is None:
+        return
+    from cryptography import x509
+
+    own = x509.load_der_x509_certificate(run.request.certificate.chain[0])
+    now = datetime.now(UTC)
+    if now > own.not_valid_after_utc:
+        run.observe("certificate.client_problem", "expired", "credentials")
+    elif now < own.not_valid_before_utc:
+        run.observe("certificate.client_problem", "not-yet-valid", "credentials")

@@ -47,6 +47,8 @@ REFUSALS = (
 # Seconds after which L2TP counts as silent: at 20 % loss each way SCCRQ and its copies are answered by then
 # in all but one of a thousand dials.
 L2TP_SILENCE = 2.5
+# Packets of ours whose silence is the ESP's, even where the gateway ends the dial before L2TP is given up.
+ESP_SILENCE = 5
 
 Task = Callable[[], Awaitable[None]]
 
@@ -110,14 +112,18 @@ class _Check:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._native = False
         self._forced = False
+        self._closing = False
         self._batch = 0
         self._batches = 1
+        self._answers = 0
+        self._transmissions = 0
 
     async def run(self) -> None:
         run = self._run
         if not await self._resolve() or not self._route():
             return
         self._capabilities()
+        certificates.judge_own(run)
         self._batches = offers.batches(run.profile, run.request)
         while self._batch < self._batches:
             if await self._dial_until_believed() or not self._offer_refused():
@@ -125,11 +131,14 @@ class _Check:
             self._batch += 1
 
     async def _dial_until_believed(self) -> bool:
-        for _ in range(MAX_DIALS):
+        for number in range(MAX_DIALS):
             if await self._dial():
                 return True  # nothing is left to explain; what still runs is cancelled
+            self._on_dial_over()
             await self._await_experiments()
-            if not self._worth_another_dial():
+            if not number and self._swept_away():
+                continue
+            if not self._worth_another_dial() or (number and self._only_other_ports_answered()):
                 return False
         return False
 
@@ -222,8 +231,15 @@ class _Check:
         run.observe("path.retransmissions", transmission.retransmissions, "dial")
         if dialing.engine.esp_sent:
             run.observe("esp.sent", dialing.engine.esp_sent, "dial")
-        if transmission.loss is not None:
-            run.observe("path.loss", round(transmission.loss, 3), "dial")
+        # Libreswan drops a client's SAs when a second dial from the same address, an experiment's, goes away.
+        if dialing.engine.esp_sent >= ESP_SILENCE and run.log.latest("esp.received") is None:
+            run.observe("esp.received", False, "dial")
+        # Over all dials: one that fails at once has answered little, and says little about the path.
+        answers, transmissions = transmission.counted
+        self._answers += answers
+        self._transmissions += transmissions
+        if self._transmissions:
+            run.observe("path.loss", round(1.0 - self._answers / self._transmissions, 3), "dial")
         if transmission.rtt is not None:
             run.observe("path.rtt", round(transmission.rtt, 6), "dial")
 
@@ -237,6 +253,26 @@ class _Check:
         )
         enough_time = self._run.deadline >= DIAL_TIME
         return enough_time and (self._run.lossy or first_messages_lost) and not self._said_why()
+
+    def _swept_away(self) -> bool:
+        """Whether the gateway deleted a brand-new SA without a word of reason.
+
+        SoftEther forgets a client by its address and port: what an earlier, broken dial left behind there
+        takes a new one along when its time is up, some ten seconds later.
+        """
+        log = self._run.log
+        return (
+            self._is("ike.quick.established", True)
+            and log.latest("ike.delete") is not None
+            and log.latest("ike.notify.encrypted") is None
+            and log.latest("l2tp.sccrp") is None
+        )
+
+    def _only_other_ports_answered(self) -> bool:
+        """Whether the dial's own source port is what stays silent: a second dial shows that it is no loss."""
+        return self._is("experiment.source_500.reply", False) and self._is(
+            "experiment.source_other.reply", True
+        )
 
     def _said_why(self) -> bool:
         """Whether the gateway refused in words, or a credential is missing: another dial ends the same."""
@@ -252,6 +288,7 @@ class _Check:
             or any(self._run.log.latest(name) is not None for name in REFUSALS)
             or (failed is not None and failed.value == "failure")
             or (certificate is not None and certificate.value is not None)
+            or self._is("experiment.l2tp_ephemeral.lcp", True)
         )
 
     def _is(self, name: str, value: bool) -> bool:
@@ -334,14 +371,23 @@ class _Check:
             return  # behind a real NAT native ESP is not to be had
         self._begin("encapsulation", partial(experiments.other_encapsulation, self._run, in_udp))
 
+    def _on_dial_over(self) -> None:
+        # The tunnel is up and the call in it stays silent: behind a NAT another client may own the tunnel.
+        names = ("l2tp.established", "nat.client_behind")
+        if all(self._is(name, True) for name in names) and self._is("ppp.lcp.opened", False):
+            self._begin("l2tp-port-ppp", partial(experiments.ppp_from_another_port, self._run))
+
     def _begin_hops(self) -> None:
         """Looks for the hop that swallows IKE, unless the gateway is this very machine."""
         if not ip_address(self._run.remote.partition("%")[0]).is_loopback:
             self._begin("hops", partial(hops, self._run))
 
     def _begin(self, name: str, experiment: Task) -> None:
-        """Starts an experiment once a run; a second dial does not repeat what has been asked."""
-        if name not in self._tasks:
+        """Starts an experiment once a run; a second dial does not repeat what has been asked.
+
+        What the dial still hears while it is torn down starts nothing any more.
+        """
+        if name not in self._tasks and not self._closing:
             self._tasks[name] = asyncio.ensure_future(_awaited(experiment))
 
     async def _await_experiments(self) -> None:
@@ -354,6 +400,7 @@ class _Check:
 
     async def close(self) -> None:
         """Ends what still runs and tears the dial down."""
+        self._closing = True
         for task in self._tasks.values():
             task.cancel()
         closing: list[asyncio.Future[None]] = list(self._tasks.values())

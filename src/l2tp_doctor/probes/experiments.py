@@ -37,6 +37,7 @@ from l2tp_doctor.protocol.isakmp.message import decode_header
 from l2tp_doctor.protocol.isakmp.payloads import Identification
 from l2tp_doctor.protocol.l2tp.events import TunnelEstablished
 from l2tp_doctor.protocol.nat_t import unwrap_isakmp, wrap_isakmp
+from l2tp_doctor.protocol.ppp.events import LcpOpened
 from l2tp_doctor.protocol.wire import WireError
 
 Experiment = Callable[[Run], Awaitable[None]]
@@ -354,15 +355,44 @@ async def l2tp_from_another_port(run: Run) -> None:
         run.observe("experiment.l2tp_ephemeral.sccrp", dialing.tunnel_up, "l2tp-ephemeral")
 
 
+async def ppp_from_another_port(run: Run) -> None:
+    """Does LCP open over a tunnel from another source port than 1701?
+
+    A Linux kernel gives L2TP data to the socket of the tunnel that was first on the same address and port:
+    the control connection of a second client behind one NAT works, and its calls stay silent.
+    """
+    with run.experiment("l2tp-ephemeral"):
+        opened = False
+
+        def hook(event: DialEvent) -> None:
+            nonlocal opened
+            opened = opened or isinstance(event, LcpOpened)
+
+        await _dial_to_l2tp(
+            run, "l2tp-ephemeral", force_nat_t=False, native_esp=False, l2tp_port=EPHEMERAL_L2TP_PORT,
+            until=(LcpOpened,), hear=hook,
+        )  # fmt: skip
+        run.observe("experiment.l2tp_ephemeral.lcp", opened, "l2tp-ephemeral")
+
+
 async def _dial_to_l2tp(
-    run: Run, name: str, *, force_nat_t: bool, native_esp: bool, l2tp_port: int = L2TP_PORT
+    run: Run,
+    name: str,
+    *,
+    force_nat_t: bool,
+    native_esp: bool,
+    l2tp_port: int = L2TP_PORT,
+    until: tuple[type[object], ...] = (TunnelEstablished,),
+    hear: Callable[[DialEvent], None] | None = None,
 ) -> Dialing:
     """Dials until the tunnel is up, ESP was heard natively, or nothing comes; then hangs up."""
     decided = asyncio.Event()
 
     def hook(event: DialEvent) -> None:
+        if hear is not None:
+            hear(event)
         heard = isinstance(event, EspFirstReceived) and native_esp
-        if heard or isinstance(event, TunnelEstablished | Failed):
+        if heard or isinstance(event, (*until, Failed)):
             decided.set()
 
     dialing = Dialing(

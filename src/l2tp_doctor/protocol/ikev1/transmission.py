@@ -102,6 +102,11 @@ class Transmission:
         self._answered = min(self._answered + 1, self._answered_transmissions)
 
     @property
+    def counted(self) -> tuple[int, int]:
+        """Answers, and the transmissions they took: :attr:`loss` as two numbers that can be added up."""
+        return self._answered, self._answered_transmissions
+
+    @property
     def loss(self) -> float | None:
         """Share of transmissions that brought no answer, among requests answered in the end."""
         if not self._answered_transmissions:
