@@ -41,9 +41,8 @@ check-rooms: .venv/.dev
 check-docs: .venv/.dev
 	$(PYTHON_BIN) -m docs.make_all --check
 
-lab: .venv/.dev .venv/.lab ## what the lab has running, then its tests
-	$(PYTHON_BIN) -m lab list
-	$(PYTHON_BIN) -m pytest -n 2 --dist loadfile -m gateway tests/integration
+lab: .venv/.dev .venv/.lab ## every fault of the lab's cases against real gateways: is the true cause named first?
+	$(PYTHON_BIN) -m lab run
 
 bench: .venv/.dev .venv/.lab ## measure
 	$(PYTHON_BIN) -m bench

@@ -21,7 +21,7 @@ _PAGE = Path(__file__).resolve().parents[1] / "docs" / "lab.md"
 _BEGIN, _END = "<!-- scoreboard -->", "<!-- end of scoreboard -->"
 
 _USAGE = (
-    "usage: python -m lab install | check | list | clean | fixtures | report\n"
+    "usage: python -m lab install [--peers] | check | list | clean | fixtures | report\n"
     "       python -m lab run [--case ID]… [--group GROUP]… [--jobs N] [--pcap] [--peers some|all]"
 )
 
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command; return the exit status (0 done, 1 not possible here, 2 usage)."""
     if arguments and arguments[0] == "run":
         return _run(arguments[1:])
+    if list(arguments) == ["install", "--peers"]:
+        return _install(peers=True)
     commands = {
         "fixtures": _fixtures,
         "report": _report,
@@ -44,9 +46,9 @@ def main(arguments: Sequence[str]) -> int:
     return commands[arguments[0]]()
 
 
-def _install() -> int:
+def _install(*, peers: bool = False) -> int:
     try:
-        brought = install.install()
+        brought = install.install(peers=peers)
     except install.InstallError as error:
         print(f"the lab cannot run here: {error}", file=sys.stderr)
         return 1
@@ -110,8 +112,6 @@ def _run(arguments: Sequence[str]) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     print(scoreboard.table(scoreboard.scoreboard(results)))
-    if runner.left_out:
-        print(f"left out, without their gateway: {', '.join(runner.left_out)}")
     print(f"{time.monotonic() - begin:.0f} s with {given.jobs} jobs; details in {given.output}")
     return 0 if all(item.right and not item.problems for item in results) else 1
 

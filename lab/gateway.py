@@ -70,10 +70,6 @@ class Gateway(Protocol):
     def users(self) -> tuple[User, ...]:
         """Its accounts now."""
 
-    @property
-    def answers_in_clear(self) -> bool:
-        """Whether it may send an L2TP message outside ESP, which a firewall on it would have to stop."""
-
     def status(self) -> GatewayStatus:
         """Ask it what it holds."""
 

@@ -31,6 +31,9 @@ PACKAGES = {
 }
 """Debian package → a file of it that proves that it is there."""
 
+PEERS = {"nmap": "/usr/bin/nmap"}
+"""What only ``python -m lab run --peers`` can use; installed when asked for."""
+
 DIRECTORIES = ("/lib/modules", "/var/lib/softether", "/var/log/softether", "/run/softether")
 """Mount points that must exist: the gateways mount over them, each in a mount namespace of its own."""
 
@@ -102,8 +105,11 @@ def libreswan_problems(root: Path = LIBRESWAN_ROOT) -> list[str]:
     return found
 
 
-def install() -> list[str]:
+def install(*, peers: bool = False) -> list[str]:
     """Bring what is missing; return the packages that were installed.  Quick when all is there.
+
+    Args:
+        peers: also the tools that the product is compared with.
 
     Raises:
         InstallError: something is missing that cannot be brought here.
@@ -111,6 +117,8 @@ def install() -> list[str]:
     if os.geteuid() != 0:
         raise InstallError("; ".join(problems()))
     packages = missing_packages()
+    if peers:
+        packages += [package for package, proof in PEERS.items() if not Path(proof).exists()]
     if packages:
         if shutil.which("apt-get") is None:
             raise InstallError(f"not a Debian system: install by hand what provides {' '.join(packages)}")

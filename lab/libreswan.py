@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lab.gateway import GATEWAY_ADDRESS
 from lab.install import LIBRESWAN_LIBRARIES, LIBRESWAN_ROOT
-from lab.linux_gateway import LinuxGateway, LinuxOptions, bind_mounts
+from lab.linux_gateway import XL2TPD, LinuxGateway, LinuxOptions, bind_mounts
 from lab.namespaces import LabError
 
 # No MODP-1024: Libreswan has not been built with it since 3.30.
@@ -55,9 +55,10 @@ class LibreswanOptions(LinuxOptions):
         ]
         connection = [
             *("ikev2=never", "authby=secret", "type=transport", "pfs=no", "rekey=no"),
+            # Transport mode needs no routes, and in this guest the script that sets them takes 0.7 s a time.
+            "leftupdown=%disabled",
             *(f"left={GATEWAY_ADDRESS}", "leftprotoport=17/1701", "right=%any", "rightprotoport=17/%any"),
             *(
-                "leftupdown=%disabled",
                 f"ike={self.ike}",
                 f"esp={self.esp}",
                 f"retransmit-timeout={_HALF_OPEN_SECONDS}s",
@@ -103,6 +104,9 @@ class Libreswan(LinuxGateway[LibreswanOptions]):
     """One running Libreswan + xl2tpd gateway; its services are ``pluto`` and ``xl2tpd``."""
 
     name = "libreswan"
+    # pluto has the way in ready before Quick Mode's last message and the way out only after it: what comes
+    # right behind that message is answered before there is an SA to answer in.
+    answers_in_clear = True
     daemon = "pluto"
     logs = ("pluto-start", "pluto")
     set_up = _SET_UP + bind_mounts("ipsec.conf:/etc/ipsec.conf", "ipsec.secrets:/etc/ipsec.secrets")
@@ -113,6 +117,14 @@ class Libreswan(LinuxGateway[LibreswanOptions]):
 
     def __init__(self, options: LibreswanOptions | None = None) -> None:
         super().__init__(options or LibreswanOptions())
+
+    def reset(self) -> None:
+        """Drop all clients' state: pluto by itself where that is enough, which is quicker than a restart."""
+        if self._running == {self.daemon, XL2TPD}:
+            self.guest.run(f"{_WHACK} --name l2tp --terminate >/dev/null", check=False)
+            if self.status().clean:
+                return
+        super().reset()
 
     def ike_sas(self, answer: str) -> int:
         """Return how many states pluto holds that are not IPsec SAs: ISAKMP SAs, and exchanges under way."""

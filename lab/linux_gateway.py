@@ -60,7 +60,7 @@ class LinuxOptions:
     """Everything about xl2tpd, pppd and the key that a test may want different.
 
     Attributes:
-        psk: pre-shared key.
+        psk: pre-shared key; empty for a gateway that has none.
         users: accounts for chap-secrets and pap-secrets.
         connection: further ``key=value`` lines of the IPsec connection; a later one wins.
         lns: lines of xl2tpd's ``[lns default]``.
@@ -81,13 +81,14 @@ class LinuxOptions:
 
     def files(self) -> dict[str, str]:
         """Return the configuration files, by their place in the guest."""
+        key = [f': PSK "{self.psk}"'] if self.psk else []
         accounts = "".join(f'"{user.name}" * "{user.password}" *\n' for user in self.users)
         ppp = [
             *("auth", "debug", "logfile /var/log/pppd.log", "lcp-echo-interval 30", "lcp-echo-failure 4"),
             *("nodefaultroute", "noproxyarp", "connect-delay 0", "ms-dns 192.0.2.53", *self.ppp),
         ]
         return {
-            "/run/lab/ipsec.secrets": "\n".join([f': PSK "{self.psk}"', *self.secrets]) + "\n",
+            "/run/lab/ipsec.secrets": "\n".join([*key, *self.secrets]) + "\n",
             "/run/lab/chap-secrets": accounts,
             "/run/lab/pap-secrets": accounts,
             "/run/lab/ppp-options": "\n".join(ppp) + "\n",
@@ -139,6 +140,7 @@ class LinuxGateway(ABC, Generic[OptionsT]):
 
     name: ClassVar[str]
     answers_in_clear: ClassVar[bool] = False
+    """Whether it may send an L2TP message outside ESP, which a firewall on it would have to stop."""
     daemon: ClassVar[str]
     """Process name of the IKE daemon."""
     logs: ClassVar[tuple[str, ...]]

@@ -16,7 +16,7 @@ from lab.namespaces import LabError, Namespace
 from lab.pki import Pki
 from lab.registry import current_run
 from lab.scoreboard import Outcome, PeerAnswer, Result
-from lab.stations import MAKERS, Station, available, fault_of
+from lab.stations import MAKERS, Station, fault_of
 from lab.topologies import Topology
 
 OUTPUT = Path(__file__).resolve().parents[1] / "build" / "lab"
@@ -54,14 +54,13 @@ class Runner:
     def __init__(self, cases: Sequence[Case], options: Options, say: Callable[[str], None] = print) -> None:
         self._options = options
         self._say = say
-        self._waiting = [case for case in cases if available(case.gateway)]
+        self._waiting = list(cases)
         self._total = len(self._waiting)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._pki = Pki()
         self.results: list[Result] = []
         self.failure: BaseException | None = None
-        self.left_out = [case.id for case in cases if not available(case.gateway)]
 
     def run(self) -> list[Result]:
         """Run everything and return the results.

@@ -55,7 +55,6 @@ class SoftEther:
     """
 
     name = "softether"
-    answers_in_clear = False
 
     def __init__(self, psk: str = DEFAULT_PSK, users: Sequence[User] = DEFAULT_USERS) -> None:
         self.psk = psk

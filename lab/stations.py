@@ -7,8 +7,6 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 from zlib import crc32
@@ -16,6 +14,8 @@ from zlib import crc32
 from lab import ikeprobe
 from lab.cases import Dial, FaultSpec, GatewayCertificate, option_names
 from lab.gateway import Gateway, User
+from lab.libreswan import Libreswan, LibreswanOptions
+from lab.linux_gateway import LinuxGateway, LinuxOptions
 from lab.namespaces import LabError, wait_until
 from lab.pki import Pki
 from lab.practice import Practice
@@ -114,7 +114,7 @@ class SoftEtherStation:
 
 
 class GuestStation:
-    """A daemon in a guest: strongSwan, or whatever has the same interface.
+    """A daemon in a guest: strongSwan or Libreswan.
 
     Args:
         server: the running gateway.
@@ -122,7 +122,7 @@ class GuestStation:
         pki: certificates.
     """
 
-    def __init__(self, server: StrongSwan, standard: StrongSwanOptions, pki: Pki) -> None:
+    def __init__(self, server: LinuxGateway[Any], standard: LinuxOptions, pki: Pki) -> None:
         self._server = server
         self._standard = standard
         self._pki = pki
@@ -147,6 +147,8 @@ class GuestStation:
             changes["users"] = tuple(User(**item) for item in changes["users"])
         wanted = replace(self._standard, **changes)
         if certificate is not None:
+            if not isinstance(wanted, StrongSwanOptions):
+                raise LabError(f"{self._server.name} with certificates: the lab cannot set that up")
             wanted = self._certified(wanted, certificate)
         self._server.configure(wanted)
 
@@ -236,14 +238,8 @@ def strongswan(pki: Pki) -> Station:
 
 
 def libreswan(pki: Pki) -> Station:
-    """Start Libreswan, where the lab has it: a module with the interface of :mod:`lab.strongswan`."""
-    module: Any = import_module("lab.libreswan")
-    return GuestStation(module.Libreswan(), module.LibreswanOptions(), pki)
-
-
-def available(kind: str) -> bool:
-    """Whether the lab can make such a gateway."""
-    return kind != "libreswan" or find_spec("lab.libreswan") is not None
+    """Start Libreswan."""
+    return GuestStation(Libreswan(), LibreswanOptions(), pki)
 
 
 MAKERS: Mapping[str, Callable[[Pki], Station]] = {

@@ -113,6 +113,7 @@ class _Check:
         self._native = False
         self._forced = False
         self._closing = False
+        self._l2tp_timer: asyncio.TimerHandle | None = None
         self._batch = 0
         self._batches = 1
         self._answers = 0
@@ -215,13 +216,10 @@ class _Check:
         if not overridden:
             run.observe("source.port_500", self._dialing.used_windows_ports, "dial")
         self._dialing.start()
-        connected = await self._finished(self._dialing)
+        connected = await asyncio.shield(self._dialing.finished)
+        self._stop_watching_l2tp()
         self._count(self._dialing)
         return connected
-
-    async def _finished(self, dialing: Dialing) -> bool:
-        """Waits for the dial, but not longer than until a plain refusal has been explained."""
-        return await asyncio.shield(dialing.finished)
 
     def _count(self, dialing: Dialing) -> None:
         run, transmission = self._run, dialing.engine.initiator.transmission
@@ -308,18 +306,26 @@ class _Check:
         elif isinstance(event, ike.PeerCertificates):
             certificates.judge(self._run, event)
         elif isinstance(event, ike.QuickModeEstablished):
-            self._begin("l2tp-silence", self._watch_l2tp)
+            self._watch_l2tp()
         elif isinstance(event, l2tp.ControlSilent | l2tp.ControlAcknowledgedOnly):
             self._on_l2tp_silence()
 
-    async def _watch_l2tp(self) -> None:
+    def _watch_l2tp(self) -> None:
         """Remarks on an unanswered SCCRQ long before it is given up, as IKE does by itself.
 
         Not too early: a second dial from the same address can take the first one's place on the gateway.
         """
-        await asyncio.sleep(L2TP_SILENCE)
+        if self._l2tp_timer is None:
+            self._l2tp_timer = asyncio.get_running_loop().call_later(L2TP_SILENCE, self._l2tp_is_late)
+
+    def _l2tp_is_late(self) -> None:
         if self._run.log.latest("l2tp.sccrp") is None:
             self._on_l2tp_silence()
+
+    def _stop_watching_l2tp(self) -> None:
+        if self._l2tp_timer is not None:
+            self._l2tp_timer.cancel()
+            self._l2tp_timer = None
 
     def _on_silence(self, step: Step) -> None:
         run = self._run
@@ -401,6 +407,7 @@ class _Check:
     async def close(self) -> None:
         """Ends what still runs and tears the dial down."""
         self._closing = True
+        self._stop_watching_l2tp()
         for task in self._tasks.values():
             task.cancel()
         closing: list[asyncio.Future[None]] = list(self._tasks.values())
