@@ -22,7 +22,7 @@ _BEGIN, _END = "<!-- scoreboard -->", "<!-- end of scoreboard -->"
 
 _USAGE = (
     "usage: python -m lab install [--peers] | check | list | clean | fixtures | report\n"
-    "       python -m lab run [--case ID]… [--group GROUP]… [--jobs N] [--pcap] [--peers some|all]"
+    "       python -m lab run [--case ID]… [--group GROUP]… [--jobs N] [--pcap] [--peers some|all] [--keep]"
 )
 
 
@@ -85,6 +85,7 @@ def _run(arguments: Sequence[str]) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="workers")
     parser.add_argument("--pcap", action="store_true", help="keep a capture of each dial")
     parser.add_argument("--peers", choices=("none", "some", "all"), default="none", help="ask other tools")
+    parser.add_argument("--keep", action="store_true", help="keep the last run's other results")
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="DIRECTORY")
     given = parser.parse_args(arguments)
     try:
@@ -102,7 +103,7 @@ def _run(arguments: Sequence[str]) -> int:
         if (not given.case or case.id in given.case) and (not given.group or case.group in given.group)
     ]
     begin = time.monotonic()
-    runner = Runner(chosen, Options(given.jobs, given.output, given.pcap, given.peers), say=_say)
+    runner = Runner(chosen, Options(given.jobs, given.output, given.pcap, given.peers, given.keep), say=_say)
     try:
         results = runner.run()
     except LabError as error:

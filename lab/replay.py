@@ -61,7 +61,7 @@ def write_fixtures(runs: Path, fixtures: Path = FIXTURES) -> list[str]:
     right = [item["id"] for item in board["results"] if item["right"] and not item["problems"]]
     fixtures.mkdir(parents=True, exist_ok=True)
     for identifier in right:
-        files = sorted((runs / identifier).glob("check*.json"))
+        files = sorted((runs / identifier).glob("check*.json"), key=lambda path: (len(path.name), path.name))
         steps = [sanitized(decode(path.read_bytes())) for path in files]
         text = json.dumps({"id": identifier, "steps": steps}, ensure_ascii=False, indent=1)
         (fixtures / f"{identifier}.json").write_text(text + "\n", encoding="utf-8")

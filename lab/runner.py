@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from lab import faults, install, peers, scoreboard
 from lab.cases import IPV6, Case, Expected, FaultSpec, Step
@@ -21,6 +23,7 @@ from lab.topologies import Topology
 
 OUTPUT = Path(__file__).resolve().parents[1] / "build" / "lab"
 _PLAINTEXT_L2TP = "meta l4proto udp th dport 1701"
+_BOARD = "scoreboard.json"
 _CLEAN_SECONDS = 15.0
 _JOIN_SECONDS = 120.0
 
@@ -34,12 +37,14 @@ class Options:
         output: where everything goes.
         pcap: keep a capture of each dial.
         peers: ``none``, ``some`` (quick ones everywhere, slow ones where a case asks) or ``all``.
+        keep: leave the last run's results of other cases in the scoreboard.
     """
 
     jobs: int
     output: Path = OUTPUT
     pcap: bool = False
     peers: str = "none"
+    keep: bool = False
 
 
 class Runner:
@@ -59,6 +64,9 @@ class Runner:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._pki = Pki()
+        self.kept: list[dict[str, Any]] = []
+        if options.keep and (options.output / _BOARD).exists():
+            self.kept = json.loads((options.output / _BOARD).read_text(encoding="utf-8"))["results"]
         self.results: list[Result] = []
         self.failure: BaseException | None = None
 
@@ -128,7 +136,7 @@ class Runner:
             answers = " → ".join(item.got for item in result.outcomes)
             seconds = sum(item.seconds for item in result.outcomes)
             self._say(f"[{len(self.results)}/{self._total}] {state} {result.id}: {answers} ({seconds:.1f} s)")
-            scoreboard.write(self.results, self._options.output / "scoreboard.json")
+            scoreboard.write(self.results, self._options.output / _BOARD, self.kept)
 
     # -- one case ----------------------------------------------------------------------------------
 

@@ -84,7 +84,8 @@ class Result:
         first = self.outcomes[0]
         found: dict[str, Any] = {
             "id": self.id, "expected": first.expected, "got": first.got, "seconds": round(first.seconds, 2),
-            "right": self.right, "group": self.group, "gateway": self.gateway, "stage": first.stage,
+            "right": self.right, "false_alarm": self.false_alarm, "group": self.group,
+            "gateway": self.gateway, "stage": first.stage,
             "probability": first.probability, "windows_error": first.windows_error,
             "warnings": list(first.warnings), "problems": list(self.problems),
         }  # fmt: skip
@@ -101,20 +102,28 @@ class Result:
         return found
 
 
-def scoreboard(results: Sequence[Result]) -> dict[str, Any]:
-    """Return the machine-readable scoreboard."""
+def scoreboard(results: Sequence[Result], kept: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Return the machine-readable scoreboard.
+
+    Args:
+        results: of this run.
+        kept: rows of an earlier one; those of cases that were run again are left out.
+    """
+    again = {item.id for item in results}
+    rows = [*(item.row() for item in results), *(row for row in kept if row["id"] not in again)]
     return {
-        "cases": len(results),
-        "top1": sum(item.right for item in results),
-        "healthy_false_alarms": sum(item.false_alarm for item in results),
-        "results": [item.row() for item in sorted(results, key=lambda item: item.id)],
+        "cases": len(rows),
+        "top1": sum(row["right"] for row in rows),
+        "healthy_false_alarms": sum(row["false_alarm"] for row in rows),
+        "results": sorted(rows, key=lambda row: str(row["id"])),
     }
 
 
-def write(results: Sequence[Result], path: Path) -> None:
+def write(results: Sequence[Result], path: Path, kept: Sequence[dict[str, Any]] = ()) -> None:
     """Write ``scoreboard.json``; the old one stays until the new one is complete."""
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(scoreboard(results), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(scoreboard(results, kept), ensure_ascii=False, indent=1)
+    fresh.write_text(text + "\n", encoding="utf-8")
     fresh.replace(path)
 
 

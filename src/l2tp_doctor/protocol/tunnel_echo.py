@@ -148,3 +148,6 @@ class TunnelEcho:
         series.over = True
         series.due = None
         self._outcomes.append(EchoOutcome(series.large, series.size, rtt))
+        if not series.large and rtt is not None:
+            # What both lost before this answer, perhaps to an interface not yet up, says nothing about size.
+            self._series[1].attempts += len(series.sent) - 1

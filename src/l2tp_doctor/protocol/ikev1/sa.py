@@ -201,7 +201,8 @@ class IsakmpSa:
 
     def _informational_bases(self) -> Iterator[bytes]:
         seen: set[bytes] = set()
-        for base in (self._phase1_iv, self._previous_iv, self._first_iv):
+        # Libreswan notes the last phase 1 block when phase 1 is complete; until then it has an empty one.
+        for base in (self._phase1_iv, self._previous_iv, self._first_iv, b""):
             if base not in seen:
                 seen.add(base)
                 yield base
