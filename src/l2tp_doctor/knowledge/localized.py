@@ -21,10 +21,6 @@ class LocalizedText:
         """Returns the text in ``language``; English for a language that is not ``ja``."""
         return self.ja if language == "ja" else self.en
 
-    def as_dict(self) -> dict[str, str]:
-        """Returns ``{"ja": …, "en": …}``, the shape used in JSON."""
-        return {"ja": self.ja, "en": self.en}
-
     @classmethod
     def parse(cls, node: object, where: str) -> LocalizedText:
         """Reads ``{ja: …, en: …}``.

@@ -111,6 +111,7 @@ class _Check:
         self._dialing: Dialing | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._native = False
+        self._no_raw_socket = ""
         self._forced = False
         self._closing = False
         self._l2tp_timer: asyncio.TimerHandle | None = None
@@ -182,7 +183,7 @@ class _Check:
     def _capabilities(self) -> None:
         run = self._run
         run.observe("icmp_errors.available", icmp_errors.available(), "capabilities")
-        reason = raw_esp.unavailable_because()
+        reason = self._no_raw_socket = raw_esp.unavailable_because()
         run.observe("native_esp.available", None if reason else True, "capabilities", reason=reason)
         wish = run.request.nat_t
         if reason and wish == "native":
@@ -369,9 +370,10 @@ class _Check:
         in_udp = encapsulation.value == "udp"
         if self._is("nat.client_behind", True):
             self._begin("l2tp-port", partial(experiments.l2tp_from_another_port, self._run))
-        reason = raw_esp.unavailable_because()
-        if in_udp and reason:
-            self._run.observe("experiment.esp_native.received", None, "esp-native", reason=reason)
+        if in_udp and self._no_raw_socket:
+            if self._run.log.latest("experiment.esp_native.received") is None:
+                reason = self._no_raw_socket
+                self._run.observe("experiment.esp_native.received", None, "esp-native", reason=reason)
             return
         if in_udp and not self._forced:
             return  # behind a real NAT native ESP is not to be had

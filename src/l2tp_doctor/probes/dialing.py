@@ -22,8 +22,7 @@ from l2tp_doctor.protocol.dial import (
     Failed,
     preload,
 )
-from l2tp_doctor.protocol.engine import Channel, Datagram, TraceEvent, discard_trace
-from l2tp_doctor.protocol.ikev1.events import Step
+from l2tp_doctor.protocol.engine import Channel, Datagram, discard_trace
 from l2tp_doctor.protocol.ikev1.policy import L2TP_PORT
 from l2tp_doctor.protocol.l2tp.events import TunnelEstablished
 
@@ -107,11 +106,6 @@ class Dialing:
         """Whether it left from UDP 500, as Windows' own dial does."""
         return self.path.local_ports[0] == WINDOWS_PORTS[0]
 
-    @property
-    def awaiting(self) -> Step | None:
-        """The IKE step whose answer is awaited."""
-        return self.engine.initiator.awaiting
-
     def start(self) -> None:
         """Sends message 1."""
         self._driver.start()
@@ -162,11 +156,6 @@ class Dialing:
         self.path.close()
         if not self.finished.done():
             self.finished.cancel()
-
-    def trace_note(self, event: TraceEvent) -> None:
-        """Adds a line of the caller's to the dial's trace."""
-        if self._primary:
-            self._run.note_trace(event)
 
 
 def _preload() -> None:

@@ -76,13 +76,13 @@ class Outcome:
     """
 
     reply: bool = False
-    message_4: bool = False
+    aggressive_sa: bool = False
     notify: str = ""
     selected: str = ""
     retransmitted: bool = False
 
 
-async def phase1(run: Run, name: str, policy: InitiatorPolicy, *, source_port: int = 0) -> Outcome:
+async def phase1(run: Run, name: str, policy: InitiatorPolicy) -> Outcome:
     """Runs a phase 1 without a key until it is answered; bounded by the policy's patience."""
     outcome = Outcome()
     finished = asyncio.Event()
@@ -91,7 +91,7 @@ async def phase1(run: Run, name: str, policy: InitiatorPolicy, *, source_port: i
         if isinstance(event, ike.ReplyReceived):
             outcome.reply = True
             outcome.retransmitted = outcome.retransmitted or event.rtt is None
-            outcome.message_4 = outcome.message_4 or event.step in (Step.MAIN_3, Step.AGGRESSIVE_1)
+            outcome.aggressive_sa = event.step is Step.AGGRESSIVE_1
         elif isinstance(event, ike.NotifyReceived):
             outcome.reply = True
             outcome.notify = outcome.notify or event.name
@@ -108,7 +108,7 @@ async def phase1(run: Run, name: str, policy: InitiatorPolicy, *, source_port: i
         for driver in drivers:
             driver.receive(datagram)
 
-    path = run.open_path(name, on_datagram=arrived, source_ports=(source_port, source_port))
+    path = run.open_path(name, on_datagram=arrived)
     try:
         engine = Ikev1Initiator(policy, run.path_addresses(path), Credentials(), run.random)
 
@@ -234,7 +234,7 @@ async def aggressive(run: Run) -> None:
             "aggressive",
             replace(policy, aggressive=True, identity=_identity(run), stop_after=Step.AGGRESSIVE_1),
         )
-        value = "sa" if outcome.message_4 else outcome.notify or "none"
+        value = "sa" if outcome.aggressive_sa else outcome.notify or "none"
         run.observe("experiment.aggressive.reply", value, "aggressive")
 
 

@@ -130,10 +130,6 @@ class Writer:
         """Overwrites two bytes at ``offset``: lengths known only after the body."""
         self._buffer[offset : offset + 2] = value.to_bytes(2, "big")
 
-    def patch_uint32(self, offset: int, value: int) -> None:
-        """Overwrites four bytes at ``offset``."""
-        self._buffer[offset : offset + 4] = value.to_bytes(4, "big")
-
     def getvalue(self) -> bytes:
         """Returns everything written so far."""
         return bytes(self._buffer)

@@ -125,7 +125,6 @@ class Ikev1Responder(QuickModeResponder):
         self._nonce = random(policy.nonce_size)
         self._nat_t = False
         self._nat_t_draft = False
-        self._nat_found = False
         self._authenticator: Authenticator | None = None
         self._initiator_identity: Identification | None = None
 
@@ -298,7 +297,6 @@ class Ikev1Responder(QuickModeResponder):
             self._hash_of(self._paths.remote, remote_port),
             local_is_client=False,
         )
-        self._nat_found = verdict.detected or self._policy.pretend_behind_nat
         self._emit(events.NatDetected(verdict.client_behind, verdict.server_behind, False))
 
     def _nat_discovery(self, channel: Channel) -> list[Payload]:
@@ -421,7 +419,6 @@ class Ikev1Responder(QuickModeResponder):
         identity: list[Payload] = [self._initiator_identity] if self._initiator_identity else []
         if not self._verified((*identity, *opened.payloads), received, now):
             return State.REFUSED
-        self._nat_found = received.datagram.channel is Channel.NAT_T
         self._accepted.append(received.raw)
         self.channel = received.datagram.channel
         self._emit(events.MainModeEstablished())
