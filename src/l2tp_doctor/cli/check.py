@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from l2tp_doctor.cli import interrupts
 from l2tp_doctor.cli.frame import LocalizedCommand, Number, OneOf, no_color_option, say, session, write_line
 from l2tp_doctor.cli.problems import Exit, UsageProblemError
 from l2tp_doctor.cli.target import parse_gateway
@@ -152,6 +153,11 @@ def build_request(given: dict[str, Any]) -> CheckRequest:
 
 def perform(request: CheckRequest, output: Output) -> int:
     """Dials, diagnoses and reports; returns the exit code."""
+    with interrupts.held():
+        return _perform(request, output)
+
+
+def _perform(request: CheckRequest, output: Output) -> int:
     words = session().words
     write_line(
         words("check.dialling", host=request.host, profile=request.profile, budget=f"{request.budget:g}")

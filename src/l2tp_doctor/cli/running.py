@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from l2tp_doctor.cli import interrupts
 from l2tp_doctor.cli.loop import run as run_in_loop
 from l2tp_doctor.observations import Observation
 from l2tp_doctor.probes.interface import CheckRequest, Listener, Measurement
@@ -96,6 +97,7 @@ def run_measurement(request: CheckRequest, listener: Listener, on_stop: Callable
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, stop, number)
                 caught.append(number)
+        interrupts.release()
         try:
             run.measurement = await task
         except asyncio.CancelledError:
