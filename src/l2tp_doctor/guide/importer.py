@@ -1,0 +1,126 @@
+"""Brings an organisation's own articles into the library; what is wrong with one never stops the others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from l2tp_doctor.guide.library import Library, Source
+from l2tp_doctor.knowledge import articles
+from l2tp_doctor.knowledge.article_types import MAX_CHARACTERS, problem
+from l2tp_doctor.knowledge.articles import Problem
+from l2tp_doctor.lint import lint_text
+
+SUFFIXES = (".md", ".markdown")
+# More files than any organisation has articles: somebody named the root of a disk.
+MAX_FILES = 10_000
+# Files held in memory at a time, and articles a transaction.
+_BATCH = 100
+# A character of Japanese is three bytes of UTF-8.
+_MAX_BYTES = 3 * MAX_CHARACTERS
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one file.
+
+    Attributes:
+        path: the file.
+        id: of the article that was stored; empty when it was refused.
+        problems: why it was refused, each with its line; 0 where the whole file is meant.
+    """
+
+    path: Path
+    id: str
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    path: Path
+    source: Source | None
+    problems: tuple[Problem, ...]
+
+
+def article_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yields the files named, and the Markdown files below the folders named, in a stable order.
+
+    A folder's links to other folders are not followed: they may lead round in a circle.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        below = (found for found in path.rglob("*") if found.suffix.lower() in SUFFIXES and found.is_file())
+        yield from sorted(islice(below, MAX_FILES))
+
+
+def import_articles(library: Library, files: Sequence[Path]) -> Iterator[Outcome]:
+    """Reads, examines and stores articles; yields what became of each file, in their order.
+
+    An article's id is its file's name without the suffix.  Links to other articles are examined against
+    the library and against the names of all files of this import, so articles that name each other come
+    in together.
+
+    Raises:
+        sqlalchemy.exc.DatabaseError: the library cannot be written to.
+    """
+    known = _known(library, files)
+    taken: dict[str, Path] = {}
+    for start in range(0, len(files), _BATCH):
+        read = [_read(path) for path in files[start : start + _BATCH]]
+        outcomes = [_outcome(item, known, taken) for item in read]
+        refused = {outcome.path for outcome in outcomes if outcome.problems}
+        library.add(item.source for item in read if item.source and item.path not in refused)
+        yield from outcomes
+
+
+def _outcome(item: _Read, known: Mapping[str, Collection[str]], taken: dict[str, Path]) -> Outcome:
+    problems = item.problems or tuple(_examined(item, known, taken))
+    if problems:
+        return Outcome(item.path, "", problems)
+    taken[item.path.stem] = item.path
+    return Outcome(item.path, item.path.stem, ())
+
+
+def _read(path: Path) -> _Read:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        return _Read(path, None, (problem(0, "unreadable", reason=reason),))
+    if len(content) > _MAX_BYTES:
+        return _Read(path, None, (problem(0, "file-large", limit=MAX_CHARACTERS),))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return _Read(path, None, (problem(line, "not-utf-8"),))
+    parsed = articles.parse(text, path.stem)
+    return _Read(path, Source(str(path.absolute()), text, parsed.articles), parsed.problems)
+
+
+def _known(library: Library, files: Iterable[Path]) -> Mapping[str, Collection[str]]:
+    known = articles.known_ids()
+    stored = {found.case_id for found in library.all("en")}
+    return {**known, "case": {*known["case"], *stored, *(path.stem for path in files)}}
+
+
+def _examined(
+    item: _Read, known: Mapping[str, Collection[str]], taken: Mapping[str, Path]
+) -> Iterator[Problem]:
+    if item.source is None:
+        return
+    name = item.path.stem
+    if name in articles.case_ids():
+        yield problem(0, "id-of-the-program", id=name)
+    if name in taken:
+        yield problem(0, "id-twice", id=name, path=taken[name])
+    for article in item.source.articles:
+        yield from articles.check_links(article, known)
+    for finding in lint_text(item.source.text, "markdown", str(item.path)):
+        if finding.severity == "error":
+            yield problem(finding.line, "command-refused", rule=finding.rule)

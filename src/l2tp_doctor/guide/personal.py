@@ -1,0 +1,162 @@
+"""The article rewritten for one machine: what the last check found, ruled out, and leaves to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from l2tp_doctor.guide.document import Judgement, Status
+from l2tp_doctor.knowledge import cause, cause_ids, rulebook, text
+from l2tp_doctor.knowledge.entries import check, entry_ids, measure
+
+DEFAULT_CASE = "809"
+# A cause below this share is not worth a reader's time while others are above it.
+_SUSPECTED_FROM = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class LastCheck:
+    """What is kept of a check.
+
+    Attributes:
+        host: the gateway as it was typed.
+        at: when, as the reader's local date and time.
+        verdict: ``healthy``, ``faulty`` or ``undetermined``.
+        windows_error: the code Windows would show, or ``None``.
+        causes: ids and probabilities, the likeliest first.
+        warnings: ids of causes that threaten other clients.
+        measured: names of the observations that were made.
+    """
+
+    host: str
+    at: str
+    verdict: str
+    windows_error: int | None = None
+    causes: tuple[tuple[str, float], ...] = ()
+    warnings: tuple[str, ...] = ()
+    measured: frozenset[str] = field(default_factory=frozenset)
+
+
+def case_for(last: LastCheck, known: Collection[str]) -> str:
+    """Returns which article to read: that of the code Windows would show."""
+    case_id = str(last.windows_error)
+    return case_id if case_id in known else DEFAULT_CASE
+
+
+class Personal:
+    """What the last check says about an article; an :class:`~l2tp_doctor.guide.document.Insight`."""
+
+    def __init__(self, last: LastCheck, language: str) -> None:
+        self._last = last
+        self._language = language
+
+    # -- what was found ---------------------------------------------------------------------------
+
+    @cached_property
+    def _found(self) -> tuple[str, ...]:
+        """The first cause, as far as the check names one."""
+        return tuple(name for name, _ in self._last.causes[:1]) if self._last.verdict == "faulty" else ()
+
+    @cached_property
+    def _suspected(self) -> frozenset[str]:
+        others = {name for name, share in self._last.causes if share >= _SUSPECTED_FROM}
+        return frozenset({*others, *self._last.warnings, *self._elsewhere} - set(self._found))
+
+    @cached_property
+    def _elsewhere(self) -> frozenset[str]:
+        """Where this program connects, what keeps Windows from it is on the machine, unseen by a dial."""
+        if self._last.verdict != "healthy":
+            return frozenset()
+        return frozenset(cause_ids()) - frozenset(rulebook().rules)
+
+    @property
+    def banner(self) -> tuple[str, ...]:
+        """Returns what was checked, when, and what came of it."""
+        last = self._last
+        sentences = [self._say("guide.last.checked", host=last.host, at=last.at)]
+        match last.verdict, last.causes:
+            case "healthy", _:
+                sentences.append(self._say("guide.last.healthy"))
+            case "faulty", [(name, share), *_]:
+                title = cause(name).title.get(self._language)
+                sentences.append(self._say("guide.last.faulty", cause=title, percent=round(share * 100)))
+            case _:
+                sentences.append(self._say("guide.last.undetermined"))
+        for name in last.warnings:
+            title = cause(name).title.get(self._language)
+            sentences.append(self._say("guide.last.warning", cause=title))
+        return tuple(sentences)
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """Returns the gateway's name."""
+        return {"server": self._last.host}
+
+    # -- lines --------------------------------------------------------------------------------------
+
+    def judge(self, kind: str, target: str) -> Judgement:
+        """Returns what the check says about a line."""
+        match kind:
+            case "cause":
+                return self._judge_cause(target)
+            case "check" if target in entry_ids("check"):
+                return self._judge_check(target)
+            case "fix":
+                return self._judge_fix(target)
+            case "measure" if target in entry_ids("measure"):
+                return self._relevant(measure(target).causes)
+        return Judgement()
+
+    def missing(self, section: str, linked: frozenset[str]) -> Sequence[tuple[str, str]]:
+        """Returns the found cause, or its fixes, where the article does not list them."""
+        wanted: list[tuple[str, str]] = []
+        for name in self._found:
+            if section == "causes":
+                wanted.append(("cause", name))
+            elif section == "resolve":
+                wanted += [("fix", fix) for fix in cause(name).fixes]
+        return [(kind, target) for kind, target in wanted if f"{kind}:{target}" not in linked]
+
+    def _judge_cause(self, name: str) -> Judgement:
+        shares = dict(self._last.causes)
+        if name in self._found:
+            return self._judged(Status.FOUND, "guide.last.cause_found", percent=round(shares[name] * 100))
+        if name in self._last.warnings:
+            return self._judged(Status.SUSPECTED, "guide.last.cause_warned")
+        if name in self._elsewhere:
+            return self._judged(Status.SUSPECTED, "guide.last.cause_elsewhere")
+        if name in self._suspected:
+            return self._judged(
+                Status.SUSPECTED, "guide.last.cause_possible", percent=round(shares[name] * 100)
+            )
+        return Judgement() if self._last.verdict == "undetermined" else Judgement(Status.IRRELEVANT)
+
+    def _judge_check(self, name: str) -> Judgement:
+        found = check(name)
+        measured = self._last.measured.intersection(found.observations)
+        if found.automatic == "check" and measured:
+            key = (
+                "guide.last.check_found" if set(found.causes) & set(self._found) else "guide.last.check_done"
+            )
+            return self._judged(Status.DONE, key)
+        return self._relevant(found.causes)
+
+    def _judge_fix(self, name: str) -> Judgement:
+        if any(name in cause(found).fixes for found in self._found):
+            return self._judged(Status.FOUND, "guide.last.fix_found")
+        if any(name in cause(found).fixes for found in self._suspected):
+            return Judgement(Status.SUSPECTED)
+        return Judgement() if self._last.verdict == "undetermined" else Judgement(Status.IRRELEVANT)
+
+    def _relevant(self, causes: Collection[str]) -> Judgement:
+        """What speaks only of causes that were ruled out is none of this reader's business."""
+        if not causes or self._last.verdict == "undetermined":
+            return Judgement()
+        return Judgement(Status.OPEN if {*self._found, *self._suspected} & set(causes) else Status.IRRELEVANT)
+
+    def _judged(self, status: Status, key: str, **values: object) -> Judgement:
+        return Judgement(status, (self._say(key, **values),))
+
+    def _say(self, key: str, **values: object) -> str:
+        return text(key, self._language, **values)

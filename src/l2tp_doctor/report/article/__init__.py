@@ -1,0 +1,1 @@
+"""An article on the terminal, as Markdown, HTML, PDF and JSON."""

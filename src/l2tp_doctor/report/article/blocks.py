@@ -1,0 +1,219 @@
+"""Lays a document out as a flat row of blocks, which every format draws in its own way.
+
+All words beside the article's own are put in here, so the formats hold the same and know no language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from l2tp_doctor.guide.document import Chapter, Command, Document, Entry, Line, Status
+from l2tp_doctor.report.words import Words
+
+Role = Literal["plain", "detail", "label", "caution", "proof", "aside"]
+Extent = Literal["brief", "full", "folded"]
+"""How much of the entries is shown: the first commands, everything, or everything behind a fold."""
+
+# A reader at a terminal wants to know what to type; the rest is one command away.
+_BRIEF_COMMANDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A section's heading; ``key`` names the section in every language."""
+
+    text: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Markdown at some depth.
+
+    Attributes:
+        markdown: its source; may be several paragraphs.
+        depth: how far it is moved in; 0 for what stands outside any item.
+        role: what it is for the reader.
+        marker: ``-`` or ``1.`` where it begins an item, else empty.
+        status: what the last check says about the item.
+        opens: it begins an item of its section.
+    """
+
+    markdown: str
+    depth: int = 0
+    role: Role = "plain"
+    marker: str = ""
+    status: Status = Status.OPEN
+    opens: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Something to type; ``language`` is a fence's: ``powershell``, ``cmd`` or ``sh``."""
+
+    text: str
+    language: str
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Blocks out of the way.
+
+    Attributes:
+        title: what is inside.
+        blocks: what is inside.
+        depth: how far it is moved in.
+        irrelevant: the last check made it so; else it is merely long.
+    """
+
+    title: str
+    blocks: tuple[Block, ...]
+    depth: int = 0
+    irrelevant: bool = True
+
+
+Block = Heading | Paragraph | Code | Fold
+
+
+def lay_out(document: Document, words: Words, extent: Extent = "full") -> Iterator[Block]:
+    """Yields the blocks of a document; its title, error text and banner are left to the format."""
+    for chapter in document.chapters:
+        if chapter.heading:
+            yield Heading(chapter.heading, chapter.key)
+        yield from _Chapter(chapter, words, extent).blocks()
+
+
+def lay_out_entry(entry: Entry, words: Words) -> Iterator[Block]:
+    """Yields all that an entry says, without its title."""
+    yield from _Chapter(Chapter(key="", heading="", lines=()), words, "full").entry(entry, 0)
+
+
+class _Chapter:
+    def __init__(self, chapter: Chapter, words: Words, extent: Extent) -> None:
+        self._lines = chapter.lines
+        self._words = words
+        self._extent = extent
+        self._ordered = any(line.number is not None for line in chapter.lines)
+        self._number = 0
+
+    def blocks(self) -> Iterator[Block]:
+        shown = [group for group in self._groups() if group[0].status is not Status.IRRELEVANT]
+        folded = [group for group in self._groups() if group[0].status is Status.IRRELEVANT]
+        for group in shown:
+            for line in group:
+                yield from self._line(line)
+        if folded:
+            inner = tuple(block for group in folded for line in group for block in self._line(line))
+            yield Fold(self._words("guide.folded", count=len(folded)), inner)
+
+    def _groups(self) -> Sequence[Sequence[Line]]:
+        """Returns each item with the paragraphs that follow it."""
+        groups: list[list[Line]] = []
+        for line in self._lines:
+            if line.loose and groups:
+                groups[-1].append(line)
+            else:
+                groups.append([line])
+        return groups
+
+    def _line(self, line: Line) -> Iterator[Block]:
+        if line.loose:
+            yield Paragraph(line.markdown)
+            depth = 0
+        else:
+            yield Paragraph(line.markdown, 1, "plain", self._marker(line), line.status, opens=True)
+            depth = 1
+        for sentence in line.proof:
+            yield Paragraph(sentence, depth, "proof", status=line.status)
+        relevant = line.status is not Status.IRRELEVANT
+        entries = [entry for entry in line.entries if not relevant or entry.status is not Status.IRRELEVANT]
+        for entry in entries:
+            titled = len(line.entries) > 1
+            # What was found is what the reader came for.
+            if self._extent == "brief" and entry.status is not Status.FOUND:
+                yield from self._brief(entry, depth, titled=titled)
+            elif self._extent == "folded" and entry.status is not Status.FOUND:
+                yield Fold(self._words(f"guide.how.{entry.kind}", title=entry.title),
+                           tuple(self.entry(entry, depth)), depth, irrelevant=False)  # fmt: skip
+            else:
+                yield from self.entry(entry, depth, titled=titled)
+
+    def _marker(self, line: Line) -> str:
+        """Numbers count anew where what was found has been moved to the front."""
+        if not self._ordered or (line.number is None and line.status is Status.OPEN):
+            return "-"
+        self._number += 1
+        return f"{self._number}."
+
+    # -- entries ----------------------------------------------------------------------------------
+
+    def _brief(self, entry: Entry, depth: int, *, titled: bool) -> Iterator[Block]:
+        """Yields what to type, and where the rest is."""
+        if titled:
+            yield Paragraph(entry.title, depth, "label")
+        if entry.instead:
+            yield self._labelled("guide.instead", entry.instead, depth)
+        if entry.automatic:
+            yield Paragraph(self._words("guide.automatic", verb=entry.automatic), depth, "aside")
+        where = None
+        for command in entry.commands[:_BRIEF_COMMANDS]:
+            label = self._where(command, depth, command.text if command.shell == "gui" else "")
+            if label != where:
+                yield label
+            where = label
+            if command.code:
+                yield Code(command.code, command.shell, depth)
+        more = len(entry.commands) - _BRIEF_COMMANDS
+        name = f"{entry.kind}:{entry.id}"
+        if more > 0:
+            yield Paragraph(self._words("guide.more_ways", count=more, name=name), depth, "aside")
+        elif any(command.undo for command in entry.commands):
+            yield Paragraph(self._words("guide.undo_elsewhere", name=name), depth, "aside")
+
+    def _where(self, command: Command, depth: int, text: str = "") -> Paragraph:
+        where = self._words(f"guide.platform.{command.platform}")
+        with_what = self._words(f"guide.shell.{command.shell}")
+        key = "guide.command.elevated" if command.elevated else "guide.command"
+        label = self._words(key, platform=where, shell=with_what)
+        return Paragraph(f"{label}: {text}" if text else label, depth, "aside" if text else "label")
+
+    def entry(self, entry: Entry, depth: int, *, titled: bool = False) -> Iterator[Block]:
+        """Yields all of an entry's blocks."""
+        if titled:
+            yield Paragraph(entry.title, depth, "label")
+        yield Paragraph(entry.detail, depth, "detail")
+        if entry.instead:
+            yield self._labelled("guide.instead", entry.instead, depth)
+        if entry.automatic:
+            yield Paragraph(self._words("guide.automatic", verb=entry.automatic), depth, "aside")
+        for command in entry.commands:
+            yield from self._command(command, depth)
+        if entry.reading:
+            key = "guide.verified_by" if entry.kind == "fix" else "guide.reading"
+            yield Paragraph(self._words(key), depth, "label")
+            for sentence in entry.reading:
+                yield Paragraph(sentence, depth + 1, "plain", "-")
+        if entry.sources:
+            yield Paragraph(self._words("guide.sources"), depth, "label")
+            for source in entry.sources:
+                yield Paragraph(f"[{source.title}]({source.url})", depth + 1, "aside", "-")
+
+    def _command(self, command: Command, depth: int) -> Iterator[Block]:
+        yield self._where(command, depth)
+        yield Paragraph(command.text, depth)
+        if command.code:
+            yield Code(command.code, command.shell, depth)
+        if command.changes:
+            yield self._labelled("guide.changes", command.changes, depth, "caution")
+        if command.irreversible:
+            yield self._labelled("guide.irreversible", command.irreversible, depth, "caution")
+        if command.undo:
+            yield Paragraph(self._words("guide.undo"), depth, "label")
+            for step in command.undo:
+                yield from self._command(step, depth + 1)
+
+    def _labelled(self, key: str, text: str, depth: int, role: Role = "detail") -> Paragraph:
+        return Paragraph(self._words(key, text=text), depth, role)

@@ -1,0 +1,1 @@
+"""What is kept between two runs: the folder, the embedded database and its schema."""
