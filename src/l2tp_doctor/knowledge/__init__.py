@@ -1,9 +1,10 @@
 """What is known about L2TP/IPsec failures, as data files with thin, lazy loaders.
 
 Nothing is read before it is asked for, and every text stands in Japanese and English side by side.
+What articles are made of (checks, fixes, …) is in :mod:`l2tp_doctor.knowledge.entries`, which a dial never imports.
 """
 
-from l2tp_doctor.knowledge.catalogue import Experiment, Fix, experiment, experiment_ids, fix, fix_ids
+from l2tp_doctor.knowledge.catalogue import Experiment, experiment, experiment_ids
 from l2tp_doctor.knowledge.cause_texts import Cause, CauseCodes, cause, cause_ids
 from l2tp_doctor.knowledge.localized import LANGUAGES, Language, LocalizedText
 from l2tp_doctor.knowledge.profile import (
@@ -29,7 +30,6 @@ __all__ = [
     "CauseRule",
     "EvidenceRow",
     "Experiment",
-    "Fix",
     "IpcpOptions",
     "L2tpIdentity",
     "Language",
@@ -48,8 +48,6 @@ __all__ = [
     "cause_ids",
     "experiment",
     "experiment_ids",
-    "fix",
-    "fix_ids",
     "profile",
     "profile_names",
     "rulebook",

@@ -1,4 +1,4 @@
-"""Fixes and experiments by id: what a cause or a rule may refer to."""
+"""Experiments by id: what a rule may refer to."""
 
 from __future__ import annotations
 
@@ -8,26 +8,6 @@ from functools import cache
 
 from l2tp_doctor.knowledge.files import load_mapping
 from l2tp_doctor.knowledge.localized import LocalizedText
-
-FIX_CLASSES = ("safe", "needs-reboot", "changes-security")
-FIX_PLACES = ("client", "network", "gateway")
-
-
-@dataclass(frozen=True, slots=True)
-class Fix:
-    """A change that removes a cause.
-
-    Attributes:
-        id: stable id, e.g. ``open-udp-4500``.
-        title: what is changed.
-        fix_class: ``safe``, ``needs-reboot`` or ``changes-security``.
-        place: where: ``client``, ``network`` or ``gateway``.
-    """
-
-    id: str
-    title: LocalizedText
-    fix_class: str
-    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +27,11 @@ class Experiment:
 
 
 @cache
-def _fixes() -> Mapping[str, Fix]:
-    found: dict[str, Fix] = {}
-    for key, node in load_mapping("fixes.yaml").items():
-        if node["class"] not in FIX_CLASSES or node["place"] not in FIX_PLACES:
-            raise ValueError(f"fixes.yaml: {key}: unknown class or place")
-        found[key] = Fix(key, LocalizedText.parse(node["title"], key), node["class"], node["place"])
-    return found
-
-
-@cache
 def _experiments() -> Mapping[str, Experiment]:
     return {
         key: Experiment(key, LocalizedText.parse(node["title"], key), node.get("observation"))
         for key, node in load_mapping("experiments.yaml").items()
     }
-
-
-def fix(identifier: str) -> Fix:
-    """Returns a fix; ``KeyError`` when there is none of that id."""
-    return _fixes()[identifier]
-
-
-def fix_ids() -> tuple[str, ...]:
-    """Returns every fix id."""
-    return tuple(_fixes())
 
 
 def experiment(identifier: str) -> Experiment:

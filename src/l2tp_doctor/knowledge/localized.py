@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Language = Literal["ja", "en"]
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 
 
-@dataclass(frozen=True, slots=True)
-class LocalizedText:
+class LocalizedText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same statement in Japanese and in English."""
 
     ja: str
     en: str
+
+    def __post_init__(self) -> None:
+        if not self.ja.strip() or not self.en.strip():
+            raise ValueError("both languages want a non-empty text")
 
     def get(self, language: str) -> str:
         """Returns the text in ``language``; English for a language that is not ``ja``."""
