@@ -6,9 +6,14 @@ before it reaches the interesting part, the target repairs it first.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from l2tp_doctor.cli.check_reports import read_report
+from l2tp_doctor.cli.problems import UsageProblemError
+from l2tp_doctor.diagnosis import combine, diagnose, losses
 from l2tp_doctor.protocol import ip, nat_t
 from l2tp_doctor.protocol.esp import EspError, EspInbound, EspSa, EspSuite
 from l2tp_doctor.protocol.isakmp.describe import describe_message, describe_payloads
@@ -22,6 +27,7 @@ from l2tp_doctor.protocol.l2tp.message import decode_message as decode_l2tp
 from l2tp_doctor.protocol.ppp.control_packet import decode_control_packet
 from l2tp_doctor.protocol.ppp.frame import decode_frame
 from l2tp_doctor.protocol.ppp.options import IPCP_OPTIONS, LCP_OPTIONS, decode_options, describe
+from l2tp_doctor.protocol.reflect import wire as reflect
 from l2tp_doctor.protocol.secret import Secret
 from l2tp_doctor.protocol.wire import WireError
 from tests.protocol.isakmp.windows import main_mode_1
@@ -112,6 +118,82 @@ def esp(data: bytes) -> None:
     inbound.open(SPI.to_bytes(4, "big") + data)
 
 
+_TOKEN = Secret(b"a token for fuzzing")
+_LANES = tuple(reflect.Lane)
+_TAG = 16
+_SIGNED = reflect.BLOCK_SIZE - _TAG  # bytes that the tag covers first
+
+
+def _signed(data: bytes, covered: int) -> bytes:
+    """Makes the tag right where there is a marker, so that what lies behind it is reached.
+
+    Args:
+        data: a message.
+        covered: bytes behind the tag that it covers as well.
+    """
+    start = data.find(reflect.MARKER)
+    if start < 0 or len(data) < start + _SIGNED + _TAG:
+        return data
+    behind = start + _SIGNED + _TAG
+    text = data[start : start + _SIGNED] + data[behind : behind + covered]
+    tag = hmac.digest(_TOKEN.reveal(), text, "sha256")[:_TAG]
+    return data[: start + _SIGNED] + tag + data[behind:]
+
+
+def reflect_question(data: bytes) -> None:
+    """The first byte chooses the lane."""
+    if data:
+        reflect.open_question(_TOKEN, _LANES[data[0] % len(_LANES)], _signed(data[1:], 0))
+
+
+def reflect_answer(data: bytes) -> None:
+    """The first byte chooses the lane; the tag covers a report of as many tallies as it says."""
+    if not data:
+        return
+    start = data.find(reflect.MARKER, 1)
+    count = data[start + _SIGNED + _TAG + 35] if start > 0 and start + _SIGNED + _TAG + 35 < len(data) else 0
+    message = _signed(data[1:], 36 + 5 * count)
+    reflect.open_answer(_TOKEN, _LANES[data[0] % len(_LANES)], message)
+
+
+def check_report(data: bytes) -> None:
+    """What can be read must be fit for a diagnosis, and give the same one twice."""
+    report = read_report(Path("report.json"), data, modified=1000.0, now=2000.0)
+    combined = combine([report.log])
+    losses(combined.observations)
+    first = diagnose(combined.observations)
+    if combine([report.log, report.log]) != combined or first != diagnose(combined.observations):
+        raise AssertionError("a report changes what it says")
+
+
+def _no_random(size: int) -> bytes:
+    return bytes(size)
+
+
+def _question(lane: reflect.Lane) -> reflect.Question:
+    return reflect.Question(lane, b"session1", 1, 1_700_000_000, reflect.base_size(lane))
+
+
+def _reflect_seeds(*, answers: bool) -> list[bytes]:
+    found = []
+    for number, lane in enumerate(_LANES):
+        message = reflect.seal_question(_TOKEN, _question(lane), _no_random)
+        if answers:
+            tallies = (reflect.Tally(lane, len(message), 3), reflect.Tally(lane, 1400, 1, True, True))
+            report = reflect.Report(bytes(4), 500, 500, len(message), 4, bytes(8), tallies=tallies)
+            message = reflect.seal_answer(_TOKEN, _question(lane), report, len(message), _no_random)
+        found.append(bytes([number]) + message)
+    return found
+
+
+_REPORT = b"""{"schema_version": 1, "target": {"host": "vpn", "address": "192.0.2.1"}, "verdict": "faulty",
+"stage": "reach", "windows_error": null, "causes": [], "timeline": [], "elapsed_seconds": 3.2,
+"started_at": 1500.0, "observations": [
+{"id": "obs-1", "name": "udp500.reply", "value": false, "at": 1.5, "source": "probe:dial"},
+{"id": "obs-2", "name": "resolve.addresses", "value": ["192.0.2.1"], "at": 0.1, "source": "probe:dial"},
+{"id": "obs-3", "name": "path.rtt", "value": 1.5, "at": -60.0, "source": "capture:vpn.pcap@office~old"},
+{"id": "obs-4", "name": "reflect.udp500.arrived", "value": false, "at": 2, "source": "reflect:host"}]}"""
+
 _SA_INIT_REQUEST = encode_sa_init(b"initiato", 14, bytes(8), bytes(16))
 _LCP_REQUEST = bytes.fromhex("ff03c0210100000e010405780506deadbeef")
 _SCCRQ = bytes.fromhex("c802001c 00000000 00000000 80080000 00000001 80080000 00020100".replace(" ", ""))
@@ -130,4 +212,7 @@ TARGETS: dict[str, Target] = {
     "icmpv6-error": Target(ip.parse_icmpv6_error),
     "l2tp": Target(l2tp, seeds=(_SCCRQ,)),
     "ppp": Target(ppp, seeds=(_LCP_REQUEST,)),
+    "reflect-question": Target(reflect_question, seeds=_reflect_seeds(answers=False)),
+    "reflect-answer": Target(reflect_answer, seeds=_reflect_seeds(answers=True)),
+    "check-report": Target(check_report, errors=(UsageProblemError,), seeds=(_REPORT,)),
 }

@@ -7,11 +7,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lab import install, registry, scoreboard
-from lab.cases import GROUPS, load_cases
+from lab.cases import GROUPS, Case, load_cases, load_subset
 from lab.namespaces import LabError
 from lab.replay import FIXTURES, write_fixtures
 from lab.runner import OUTPUT, Options, Runner
@@ -22,7 +23,8 @@ _BEGIN, _END = "<!-- scoreboard -->", "<!-- end of scoreboard -->"
 
 _USAGE = (
     "usage: python -m lab install [--peers] | check | list | clean | fixtures | report\n"
-    "       python -m lab run [--case ID]… [--group GROUP]… [--jobs N] [--pcap] [--peers some|all] [--keep]"
+    "       python -m lab run [--case ID]… [--group GROUP]… [--subset] [--jobs N] [--pcap] [--peers some|all]"
+    " [--keep]"
 )
 
 
@@ -82,7 +84,8 @@ def _run(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lab run")
     parser.add_argument("--case", action="append", default=[], metavar="ID", help="only this one")
     parser.add_argument("--group", action="append", default=[], choices=GROUPS, help="only this group")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="workers")
+    parser.add_argument("--subset", action="store_true", help="only those of subset.txt")
+    parser.add_argument("--jobs", type=int, default=_jobs(), metavar="N", help="workers")
     parser.add_argument("--pcap", action="store_true", help="keep a capture of each dial")
     parser.add_argument("--peers", choices=("none", "some", "all"), default="none", help="ask other tools")
     parser.add_argument("--keep", action="store_true", help="keep the last run's other results")
@@ -97,9 +100,10 @@ def _run(arguments: Sequence[str]) -> int:
     if unknown:
         print(f"no such case: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
+    listed = load_subset(cases) if given.subset else cases
     chosen = [
         case
-        for case in cases
+        for case in listed
         if (not given.case or case.id in given.case) and (not given.group or case.group in given.group)
     ]
     begin = time.monotonic()
@@ -112,9 +116,18 @@ def _run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    print(scoreboard.table(scoreboard.scoreboard(results)))
+    board = scoreboard.scoreboard(results, runner.kept)
+    print(scoreboard.table(board))
+    complete = {case.id for case in cases} <= {row["id"] for row in board["results"]}
+    if complete and given.output == OUTPUT:
+        _write_page(board, cases)
     print(f"{time.monotonic() - begin:.0f} s with {given.jobs} jobs; details in {given.output}")
     return 0 if all(item.right and not item.problems for item in results) else 1
+
+
+def _jobs() -> int:
+    """One worker more than there are cores: most of a case is waiting for what does not come."""
+    return min(4, len(os.sched_getaffinity(0)) + 1)
 
 
 def _say(line: str) -> None:
@@ -130,13 +143,20 @@ def _fixtures() -> int:
 
 def _report() -> int:
     """Write the last run into the documents."""
-    board = json.loads((OUTPUT / "scoreboard.json").read_text(encoding="utf-8"))
-    titles = {case.id: case.what.en for case in load_cases()}
+    _write_page(json.loads((OUTPUT / "scoreboard.json").read_text(encoding="utf-8")), load_cases())
+    return 0
+
+
+def _write_page(board: Mapping[str, Any], cases: Sequence[Case]) -> None:
+    if not scoreboard.peer_names(board):
+        # A page without the other tools' columns would say less than the one that is there.
+        print(f"{_PAGE} stays as it is: no other tool was asked (--peers some)")
+        return
+    titles = {case.id: case.what.en for case in cases}
     text = _PAGE.read_text(encoding="utf-8")
     begin, end = text.index(_BEGIN) + len(_BEGIN), text.index(_END)
     _PAGE.write_text(text[:begin] + "\n" + scoreboard.markdown(board, titles) + text[end:], encoding="utf-8")
     print(f"wrote {_PAGE}")
-    return 0
 
 
 if __name__ == "__main__":

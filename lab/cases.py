@@ -11,11 +11,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast, get_args
 
-from lab.pki import Flaw
+from lab.pki import CrlKind, Flaw
 from lab.strict_yaml import CaseError, Table
 from lab.topologies import SHAPES, Shape
 
 CASES = Path(__file__).with_name("cases")
+SUBSET = Path(__file__).with_name("subset.txt")
 GROUPS = ("healthy", "network", "gateway", "credentials", "certificates", "ppp", "two-faults")
 GATEWAYS = ("softether", "strongswan", "libreswan", "practice")
 GatewayKind = Literal["softether", "strongswan", "libreswan", "practice"]
@@ -31,6 +32,8 @@ _PATH_ARGUMENTS: Mapping[str, Mapping[str, type]] = {
     "drop-all": {"direction": str, "reject": str},
     "drop-icmp": {"direction": str},
     "loss": {"percent": float, "direction": str, "match": str},
+    "bad-checksum": {"port": int, "direction": str},
+    "rewrite-port": {"port": int, "to": int, "direction": str},
     "drop-fragments": {"direction": str, "first_too": bool},
     "drop-larger-than": {"octets": int, "direction": str},
     "rule": {"match": str, "direction": str, "verdict": str, "hook": str},
@@ -44,13 +47,22 @@ _GATEWAY_ARGUMENTS: Mapping[str, Mapping[str, type]] = {
     "no-dhcp": {},
     "l2tp-off": {},
     "hub-offline": {},
+    "session-limit": {"count": int},
+    "small-pool": {},
+    # Clocks that others may ask (NTP): in the guest, and on the first router.
+    "gateway-ntp": {"unsynchronised": bool},
+    "reference-ntp": {},
     # Inside a guest.
     "guest": {"run": str, "undo": str},
+    "netem": {"settings": str, "direction": str},
+    "clock": {"days": float, "behind": bool},
     # Main Mode 1 from the client's address, never continued.
     "half-open": {"count": int},
     # A second client behind the same NAT, connected before ours dials.
     "other-client": {},
 }
+_COUNTED = frozenset({*_PATH_ARGUMENTS, "netem"})
+"""Kinds that count the packets that they catch."""
 DIRECTIONS = ("out", "in", "both")
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "direction": DIRECTIONS,
@@ -75,7 +87,7 @@ class FaultSpec:
         kind: a function of :mod:`lab.faults`, or something done to the gateway.
         where: ``path`` (the first router), ``router N`` (counted from 1), ``client-nat``, ``server-nat``.
         arguments: for the function.
-        strikes: whether it must catch a packet; only for faults on the path.
+        strikes: whether it must catch a packet; only for faults that count what they catch.
     """
 
     kind: str
@@ -103,7 +115,14 @@ class Dial:
         password: a password other than that account's.
         aggressive: dial in Aggressive Mode.
         certificate: the client's certificate by its flaw; None dials with the key.
+        intermediate: an authority between the root and the client's certificate, ``sent`` along or not.
+        key: hand over that certificate's private key too.
+        auth: what the profile is said to be set to.
         trust: hand over the lab's CA with the certificate.
+        crl: hand over a revocation list of this kind.
+        clock_days: days the client's own clock is wrong.
+        clock_behind: it is behind, not ahead.
+        ntp: compare the client's clock with that of the first router, which has ``reference-ntp``.
         privileged: with raw sockets and ports below 1024.
     """
 
@@ -116,7 +135,14 @@ class Dial:
     password: str = ""
     aggressive: bool = False
     certificate: Flaw | None = None
+    intermediate: str = "none"
+    key: bool = True
+    auth: str = "auto"
     trust: bool = True
+    crl: CrlKind | None = None
+    clock_days: float = 0.0
+    clock_behind: bool = False
+    ntp: bool = False
     privileged: bool = True
 
 
@@ -127,10 +153,16 @@ class GatewayCertificate:
     Attributes:
         flaw: what is wrong with its certificate.
         large: keys of 4096 bits on both sides, so that messages with certificates fit into no frame.
+        intermediate: an authority between the root and the gateway's certificate, ``sent`` along or not.
+        revocation: the gateway knows the list of revoked client certificates.
+        beside_key: the gateway takes the key and only knows the authority, as one that serves others too.
     """
 
     flaw: Flaw = "none"
     large: bool = False
+    intermediate: str = "none"
+    revocation: bool = False
+    beside_key: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,6 +227,7 @@ class Case:
         steps: the dial, and with two faults the dial after the first was mended.
         limit: seconds for one dial.
         peers: also worth the slow peer's time.
+        reflect: a reflector runs on a host beside the gateway, and the dial asks it.
     """
 
     id: str
@@ -206,6 +239,7 @@ class Case:
     steps: tuple[Step, ...]
     limit: float = DEFAULT_LIMIT
     peers: bool = False
+    reflect: bool = False
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -229,6 +263,23 @@ def load_cases(folder: Path = CASES) -> tuple[Case, ...]:
             if case.id in found:
                 raise CaseError(f"{path}:1: another case has the id {case.id!r} too")
             found[case.id] = case
+    return tuple(found.values())
+
+
+def load_subset(cases: Iterable[Case], path: Path = SUBSET) -> tuple[Case, ...]:
+    """Return the cases that the tests run for real, as the list names them.
+
+    Raises:
+        CaseError: the list names a case that is not there, or names one twice.
+    """
+    by_id = {case.id: case for case in cases}
+    found: dict[str, Case] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        name = line.partition("#")[0].strip()
+        if name and (name in found or name not in by_id):
+            raise CaseError(f"{path}:{number}: {name!r} is there twice, or is no case")
+        if name:
+            found[name] = by_id[name]
     return tuple(found.values())
 
 
@@ -256,6 +307,7 @@ def load_case(path: Path) -> Case:
         identifier, path.parent.name, what, gateway, shape, certificate,
         (first, *_then(table.tables("then"), first)),
         table.number("limit", DEFAULT_LIMIT), table.flag("peers", False),
+        table.flag("reflect", False),
     )  # fmt: skip
     table.finish()
     return case
@@ -290,7 +342,13 @@ def _certificate(table: Table | None) -> GatewayCertificate | None:
     if table is None:
         return None
     flaw = cast(Flaw, table.text("flaw", "none", among=get_args(Flaw)))
-    found = GatewayCertificate(flaw, table.flag("large", False))
+    found = GatewayCertificate(
+        flaw,
+        table.flag("large", False),
+        table.text("intermediate", "none", among=("none", "sent", "missing")),
+        table.flag("revocation", False),
+        table.flag("beside_key", False),
+    )
     table.finish()
     return found
 
@@ -299,7 +357,7 @@ def _fault(table: Table) -> FaultSpec:
     known = {**_PATH_ARGUMENTS, **_GATEWAY_ARGUMENTS}
     kind = table.text("kind", among=known)
     where = table.checked("where", "path", _place) if kind in _PATH_ARGUMENTS else "gateway"
-    strikes = table.flag("strikes", True) if kind in _PATH_ARGUMENTS else False
+    strikes = table.flag("strikes", True) if kind in _COUNTED else False
     arguments: dict[str, str | int | float | bool] = {}
     for name, wanted in known[kind].items():
         if name not in table:
@@ -338,6 +396,9 @@ def _dial(table: Table | None, before: Dial) -> Dial:
     certificate = before.certificate
     if "certificate" in table:
         certificate = cast(Flaw, table.text("certificate", among=get_args(Flaw)))
+    crl = before.crl
+    if "crl" in table:
+        crl = cast(CrlKind, table.text("crl", among=get_args(CrlKind)))
     dial = Dial(
         host=table.text("host", before.host),
         names=table.texts("names", before.names),
@@ -348,7 +409,14 @@ def _dial(table: Table | None, before: Dial) -> Dial:
         password=table.text("password", before.password),
         aggressive=table.flag("aggressive", before.aggressive),
         certificate=certificate,
+        intermediate=table.text("intermediate", before.intermediate, among=("none", "sent", "missing")),
+        key=table.flag("key", before.key),
+        auth=table.text("auth", before.auth, among=("auto", "psk", "certificate")),
         trust=table.flag("trust", before.trust),
+        crl=crl,
+        clock_days=float(table.number("clock_days", before.clock_days)),
+        clock_behind=table.flag("clock_behind", before.clock_behind),
+        ntp=table.flag("ntp", before.ntp),
         privileged=table.flag("privileged", before.privileged),
     )
     table.finish()

@@ -153,6 +153,46 @@ def loss(
     return rule(where, drawn, direction=direction)
 
 
+def _gateways_port(direction: Direction) -> tuple[str, Direction]:
+    """Return where a datagram has the gateway's port; one direction is enough, as nothing answers it."""
+    return ("sport", "in") if direction == "in" else ("dport", "out")
+
+
+def bad_checksum(
+    where: Topology | Namespace, port: int, *, direction: Direction = "both"
+) -> contextlib.AbstractContextManager[Fault]:
+    """Spoil the UDP checksum of datagrams to (``out``) or from (``in``) a gateway's port.
+
+    A broken router does that: what arrives is dropped by the receiver's kernel without a word.
+
+    Args:
+        where: the router.
+        port: the gateway's port.
+        direction: whose datagrams; ``both`` spoils those to the gateway, as nothing answers them.
+    """
+    field, way = _gateways_port(direction)
+    # A constant is wrong in all datagrams but one of 65536; zero would mean "no checksum".
+    return rule(where, f"udp {field} {port}", direction=way, verdict="udp checksum set 0xbad")
+
+
+def rewrite_port(
+    where: Topology | Namespace, port: int, to: int, *, direction: Direction = "out"
+) -> contextlib.AbstractContextManager[Fault]:
+    """Change the gateway's port in passing, one way only and with a right checksum.
+
+    Args:
+        where: the router.
+        port: the gateway's port as the sender wrote it.
+        to: what the receiver sees instead.
+        direction: ``out`` changes the destination port, ``in`` the source port.
+    """
+    field, way = _gateways_port(direction)
+    # Before connection tracking, which would otherwise know the datagram by its first port.
+    return rule(
+        where, f"udp {field} {port}", direction=way, verdict=f"udp {field} set {to}", hook="prerouting"
+    )
+
+
 def drop_fragments(
     where: Topology | Namespace, *, direction: Direction = "both", first_too: bool = True
 ) -> contextlib.AbstractContextManager[Fault]:

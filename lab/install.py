@@ -11,6 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+"""Loaded before a program, it makes that program's clock a wrong one."""
+
 PACKAGES = {
     "softether-vpnserver": "/usr/libexec/softether/vpnserver/vpnserver",
     "softether-vpncmd": "/usr/libexec/softether/vpncmd/vpncmd",
@@ -28,6 +31,8 @@ PACKAGES = {
     "iputils-ping": "/bin/ping",
     "procps": "/bin/ps",
     "util-linux": "/usr/bin/unshare",
+    "chrony": "/usr/sbin/chronyd",
+    "libfaketime": FAKETIME,
 }
 """Debian package → a file of it that proves that it is there."""
 

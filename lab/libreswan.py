@@ -7,6 +7,7 @@ directory of its own, and the guest mounts what it needs from there.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.gateway import GATEWAY_ADDRESS
@@ -69,13 +70,22 @@ class LibreswanOptions(LinuxOptions):
             "/run/lab/ipsec.conf": "config setup\n "
             + "\n ".join(setup)
             + "\nconn l2tp\n "
-            + "\n ".join(connection)
+            + "\n ".join(_last_of_each(connection))
             + f"\n{self.connections}"
         }
 
 
+def _last_of_each(lines: Sequence[str]) -> list[str]:
+    """Return ``key=value`` lines with the last value of each key: pluto loads no section that repeats one."""
+    return list({line.partition("=")[0]: line for line in lines}.values())
+
+
 _ROOT = "/run/libreswan"
 _LIBRARIES = f"export LD_LIBRARY_PATH={_ROOT}/{LIBRESWAN_LIBRARIES}\n"
+NSS_TOOLS = f"""{_LIBRARIES}
+export NSS=sql:/var/lib/ipsec/nss PATH={_ROOT}/usr/bin:$PATH
+"""
+"""Lines of a script that may then call ``certutil``, ``pk12util`` and ``crlutil`` on ``$NSS``."""
 _WHACK = f"env LD_LIBRARY_PATH={_ROOT}/{LIBRESWAN_LIBRARIES} timeout 5 /usr/libexec/ipsec/whack"
 
 # pluto has the paths of its helpers built in, so they are mounted where a package would have put them.

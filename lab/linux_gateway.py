@@ -68,6 +68,7 @@ class LinuxOptions:
         ip_range: addresses for clients.
         local_ip: the gateway's own address inside the tunnel.
         secrets: further lines of ipsec.secrets.
+        xl2tpd: lines of xl2tpd's ``[global]``.
     """
 
     psk: str = DEFAULT_PSK
@@ -78,6 +79,7 @@ class LinuxOptions:
     ip_range: str = "10.99.0.10-10.99.0.200"
     local_ip: str = "10.99.0.1"
     secrets: tuple[str, ...] = ()
+    xl2tpd: tuple[str, ...] = ("access control = no",)
 
     def files(self) -> dict[str, str]:
         """Return the configuration files, by their place in the guest."""
@@ -93,16 +95,17 @@ class LinuxOptions:
             "/run/lab/pap-secrets": accounts,
             "/run/lab/ppp-options": "\n".join(ppp) + "\n",
             _XL2TPD_CONF: xl2tpd_conf(
-                [f"ip range = {self.ip_range}", f"local ip = {self.local_ip}", "name = lab", *self.lns]
+                [f"ip range = {self.ip_range}", f"local ip = {self.local_ip}", "name = lab", *self.lns],
+                self.xl2tpd,
             ),
         }
 
 
-def xl2tpd_conf(lns: Sequence[str]) -> str:
-    """Return xl2tpd's configuration with the given lines in ``[lns default]``."""
-    head = "[global]\nport = 1701\naccess control = no\ndebug tunnel = yes\ndebug state = yes\n"
-    lines = [*lns, "ppp debug = yes", "pppoptfile = /run/lab/ppp-options"]
-    return head + "[lns default]\n" + "\n".join(lines) + "\n"
+def xl2tpd_conf(lns: Sequence[str], everywhere: Sequence[str] = ("access control = no",)) -> str:
+    """Return xl2tpd's configuration with the given lines in ``[lns default]`` and in ``[global]``."""
+    head = ["[global]", "port = 1701", "debug tunnel = yes", "debug state = yes", *everywhere]
+    lines = ["[lns default]", *lns, "ppp debug = yes", "pppoptfile = /run/lab/ppp-options"]
+    return "\n".join([*head, *lines]) + "\n"
 
 
 def bind_mounts(*files: str) -> str:

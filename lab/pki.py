@@ -23,6 +23,8 @@ _CLIENT_ADDRESS = "198.51.100.10"
 _ANOTHER_ADDRESS = "203.0.113.77"
 
 Flaw = Literal["none", "expired", "not-yet-valid", "untrusted", "name-mismatch", "wrong-usage", "revoked"]
+CrlKind = Literal["current", "stale", "foreign", "forged", "empty"]
+CRL_URL = "http://crl.lab.example/lab.crl"
 
 
 @dataclass(frozen=True)
@@ -49,21 +51,23 @@ def new_key(bits: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, bits)
 
 
-def authority(name: str, key: rsa.RSAPrivateKey) -> Identity:
-    """Make a root CA."""
+def authority(name: str, key: rsa.RSAPrivateKey, issuer: Identity | None = None) -> Identity:
+    """Make a root CA, or one below ``issuer``."""
     now = datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    above = issuer.certificate.subject if issuer is not None else subject
+    signing = issuer.key if issuer is not None else key
     built = (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(subject)
+        .issuer_name(above)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - 100 * DAY)
         .not_valid_after(now + 100 * DAY)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0 if issuer else 1), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
+        .sign(signing, hashes.SHA256())
     )
     return Identity(built, key)
 
@@ -76,10 +80,11 @@ def leaf(
     address: str = GATEWAY_ADDRESS,
     usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH, IKE_INTERMEDIATE),
     valid: tuple[int, int] = (-1, 50),
+    crl_url: str = "",
 ) -> Identity:
     """Make an end certificate, valid between two days counted from today."""
     now = datetime.now(UTC)
-    built = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .issuer_name(issuer.certificate.subject)
@@ -95,19 +100,22 @@ def leaf(
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False
         )
-        .sign(issuer.key, hashes.SHA256())
     )
-    return Identity(built, key)
+    if crl_url:
+        place = [x509.UniformResourceIdentifier(crl_url)]
+        points = x509.CRLDistributionPoints([x509.DistributionPoint(place, None, None, None)])
+        builder = builder.add_extension(points, critical=False)
+    return Identity(builder.sign(issuer.key, hashes.SHA256()), key)
 
 
-def revocation_list(issuer: Identity, *revoked: Identity) -> str:
-    """Return a CRL in PEM that names these certificates."""
+def revocation_list(issuer: Identity, *revoked: Identity, days: tuple[int, int] = (-1, 30)) -> str:
+    """Return a CRL in PEM that names these certificates, current between two days counted from today."""
     now = datetime.now(UTC)
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.certificate.subject)
-        .last_update(now - DAY)
-        .next_update(now + 30 * DAY)
+        .last_update(now + days[0] * DAY)
+        .next_update(now + days[1] * DAY)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False
         )
@@ -117,7 +125,7 @@ def revocation_list(issuer: Identity, *revoked: Identity) -> str:
         builder = builder.add_revoked_certificate(
             x509.RevokedCertificateBuilder()
             .serial_number(item.certificate.serial_number)
-            .revocation_date(now - DAY)
+            .revocation_date(now + days[0] * DAY)
             .build()
         )
     return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
@@ -149,35 +157,59 @@ class Pki:
             lambda: authority(name, self.key(name, 4096 if large else 2048)),
         )
 
-    def gateway(self, flaw: Flaw, *, large: bool = False) -> Identity:
-        """Return the gateway's certificate."""
-        valid = {"expired": (-50, -1), "not-yet-valid": (1, 50)}.get(flaw, (-1, 50))
+    def intermediate(self, *, large: bool = False) -> Identity:
+        """Return an authority below the lab's CA."""
+        return self._once(
+            ("intermediate", str(large)),
+            lambda: authority(
+                "Lab Issuing CA", self.key("issuing", 4096 if large else 2048), self.authority(large=large)
+            ),
+        )
+
+    def crl(self, kind: CrlKind) -> str:
+        """Return a revocation list in PEM; all but ``empty`` name the revoked gateway and client."""
+        issuer = self.authority(stranger=kind == "foreign")
+        if kind == "forged":
+            issuer = Identity(issuer.certificate, self.key("forger"))
+        revoked = [] if kind == "empty" else [self.gateway("revoked"), self.client("revoked")]
+        return revocation_list(issuer, *revoked, days=(-40, -10) if kind == "stale" else (-1, 30))
+
+    def gateway(self, flaw: Flaw, *, large: bool = False, intermediate: bool = False) -> Identity:
+        """Return the gateway's certificate.  NSS lets one pass that will be valid within a day."""
+        valid = {"expired": (-50, -1), "not-yet-valid": (3, 50)}.get(flaw, (-1, 50))
         usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH, IKE_INTERMEDIATE)
         if flaw == "wrong-usage":
             usages = (ExtendedKeyUsageOID.CODE_SIGNING,)
         return self._once(
-            ("gateway", flaw, str(large)),
+            ("gateway", flaw, str(large), str(intermediate)),
             lambda: leaf(
                 "gateway",
-                self.authority(large=large, stranger=flaw == "untrusted"),
+                self.intermediate(large=large)
+                if intermediate
+                else self.authority(large=large, stranger=flaw == "untrusted"),
                 self.key("gateway", 4096 if large else 2048),
                 address=_ANOTHER_ADDRESS if flaw == "name-mismatch" else GATEWAY_ADDRESS,
                 usages=usages,
                 valid=valid,
+                crl_url=CRL_URL,
             ),
         )
 
-    def client(self, flaw: Flaw, *, large: bool = False) -> Identity:
+    def client(self, flaw: Flaw, *, large: bool = False, intermediate: bool = False) -> Identity:
         """Return the client's certificate."""
-        valid = {"expired": (-50, -1), "not-yet-valid": (1, 50)}.get(flaw, (-1, 50))
+        wrong_usage = flaw == "wrong-usage"
+        usage = ExtendedKeyUsageOID.CODE_SIGNING if wrong_usage else ExtendedKeyUsageOID.CLIENT_AUTH
+        valid = {"expired": (-50, -1), "not-yet-valid": (3, 50)}.get(flaw, (-1, 50))
         return self._once(
-            ("client", flaw, str(large)),
+            ("client", flaw, str(large), str(intermediate)),
             lambda: leaf(
                 "client",
-                self.authority(large=large, stranger=flaw == "untrusted"),
+                self.intermediate(large=large)
+                if intermediate
+                else self.authority(large=large, stranger=flaw == "untrusted"),
                 self.key("client", 4096 if large else 2048),
                 address=_CLIENT_ADDRESS,
-                usages=(ExtendedKeyUsageOID.CLIENT_AUTH,),
+                usages=(usage,),
                 valid=valid,
             ),
         )

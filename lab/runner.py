@@ -15,7 +15,9 @@ from lab.cases import IPV6, Case, Expected, FaultSpec, Step
 from lab.checking import Checked, check
 from lab.faults import Fault
 from lab.namespaces import LabError, Namespace
+from lab.netem import Netem
 from lab.pki import Pki
+from lab.reflector import reflector
 from lab.registry import current_run
 from lab.scoreboard import Outcome, PeerAnswer, Result
 from lab.stations import MAKERS, Station, fault_of
@@ -25,6 +27,8 @@ OUTPUT = Path(__file__).resolve().parents[1] / "build" / "lab"
 _PLAINTEXT_L2TP = "meta l4proto udp th dport 1701"
 _BOARD = "scoreboard.json"
 _CLEAN_SECONDS = 15.0
+_LEAVE_STATE = frozenset({"loss", "netem", "other-client"})
+"""Faults after which a gateway may keep something of a client that no status shows: its farewell got lost."""
 _JOIN_SECONDS = 120.0
 
 
@@ -65,8 +69,11 @@ class Runner:
         self._stop = threading.Event()
         self._pki = Pki()
         self.kept: list[dict[str, Any]] = []
-        if options.keep and (options.output / _BOARD).exists():
-            self.kept = json.loads((options.output / _BOARD).read_text(encoding="utf-8"))["results"]
+        if (options.output / _BOARD).exists():
+            ours = {case.id for case in self._waiting}
+            rows = json.loads((options.output / _BOARD).read_text(encoding="utf-8"))["results"]
+            # Of a case that is run again only what other tools said is kept.
+            self.kept = [row for row in rows if options.keep or row["id"] in ours]
         self.results: list[Result] = []
         self.failure: BaseException | None = None
 
@@ -164,6 +171,8 @@ class Runner:
             expected = case.steps[min(len(outcomes), len(case.steps) - 1)].expect.answer
             sentence = f"the lab failed: {str(error).splitlines()[0]}"
             outcomes.append(Outcome(expected, "not measured", False, 0.0, problems=(sentence,)))
+        if any(spec.kind in _LEAVE_STATE for step in case.steps for spec in step.faults):
+            station.distrust()
         return Result(case.id, case.group, case.gateway, tuple(outcomes), answers)
 
 
@@ -177,12 +186,13 @@ class _Step:
     path: Topology
     folder: Path
     suffix: str
-    _struck: list[tuple[FaultSpec, Fault]] = field(default_factory=list)
+    _struck: list[tuple[FaultSpec, Fault | Netem]] = field(default_factory=list)
 
     def run(self, options: Options, answers: dict[str, PeerAnswer] | None) -> Outcome:
         """Put the faults in force, dial, compare."""
-        with self._in_force(), self._plaintext() as plaintext:
-            checked = self._dial(options)
+        beside = reflector(self.station.gateway.site, self.folder) if self.case.reflect else _alone()
+        with beside as more, self._in_force(), self._plaintext() as plaintext:
+            checked = self._dial(options, more)
             if answers is not None and options.peers != "none":
                 slow = options.peers == "all" or self.case.peers
                 answers.update(peers.ask(self.case, self.step, self.path, self.station.gateway, slow=slow))
@@ -201,12 +211,14 @@ class _Step:
     @contextlib.contextmanager
     def _in_force(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
-            # Faults of the gateway come first: some need a clear path to it.
-            for spec in sorted(self.step.faults, key=lambda item: item.on_path):
+            # Faults of the gateway come first: some need a clear path to it, and most of them a service.
+            for spec in sorted(self.step.faults, key=_order):
                 if spec.on_path:
                     self._struck.append((spec, stack.enter_context(path_fault(self.path, spec))))
                 else:
-                    stack.enter_context(fault_of(self.station, self.path, spec))
+                    made = stack.enter_context(fault_of(self.station, self.path, spec))
+                    if isinstance(made, Netem):
+                        self._struck.append((spec, made))
             yield
 
     def _plaintext(self) -> contextlib.AbstractContextManager[Fault]:
@@ -214,7 +226,7 @@ class _Step:
             self.path.nodes[0], _PLAINTEXT_L2TP, direction="out", verdict="accept", hook="prerouting"
         )
 
-    def _dial(self, options: Options) -> Checked:
+    def _dial(self, options: Options, more: Sequence[str]) -> Checked:
         dial, client = self.step.dial, self.path.client
         if dial.names:
             client.set_hosts(dict.fromkeys(dial.names, self.path.dial_address))
@@ -223,21 +235,28 @@ class _Step:
         pcap = self.folder / f"check{self.suffix}.pcapng" if options.pcap else None
         host = {"": self.path.dial_address, IPV6: self.path.dial_address6 or ""}.get(dial.host, dial.host)
         checked = check(
-            client, host, dial, self.station.gateway, self.folder, limit=self.case.limit, pcap=pcap
-        )
+            client, host, dial, self.station.gateway, self.folder,
+            limit=self.case.limit, pcap=pcap, more=more,
+        )  # fmt: skip
         (self.folder / f"check{self.suffix}.json").write_text(checked.stdout)
         (self.folder / f"check{self.suffix}.stderr").write_text(checked.stderr)
         return checked
 
     def _left(self) -> list[str]:
         """A dial that worked leaves nothing behind; where packets get lost, its Delete may be one of them."""
-        if any(spec.kind in ("other-client", "loss") for spec in self.step.faults):
+        if any(spec.kind in ("other-client", "loss", "netem") for spec in self.step.faults):
             return []
         try:
             self.station.gateway.wait_clean(_CLEAN_SECONDS)
         except LabError:
             return ["the gateway still holds something of the dial"]
         return []
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[tuple[str, ...]]:
+    """No reflector: no further options."""
+    yield ()
 
 
 def since(before: str, now: str) -> str:
@@ -255,6 +274,10 @@ def _sections(log: str) -> list[tuple[str, str]]:
     return [(name, text) for name, _, text in parts if name or text]
 
 
+def _order(spec: FaultSpec) -> tuple[bool, bool]:
+    return spec.on_path, spec.kind in ("stopped", "paused")
+
+
 def path_fault(path: Topology, spec: FaultSpec) -> contextlib.AbstractContextManager[Fault]:
     """Return the context manager for a fault on the path."""
     arguments = dict(spec.arguments)
@@ -262,7 +285,8 @@ def path_fault(path: Topology, spec: FaultSpec) -> contextlib.AbstractContextMan
     make: Callable[..., contextlib.AbstractContextManager[Fault]] = getattr(
         faults, spec.kind.replace("-", "_")
     )
-    positional = [arguments.pop(name) for name in ("port", "percent", "octets", "match") if name in arguments]
+    names = ("port", "to", "percent", "octets", "match")
+    positional = [arguments.pop(name) for name in names if name in arguments]
     if spec.kind == "loss":
         match = str(spec.arguments.get("match", ""))
         return faults.loss(

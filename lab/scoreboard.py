@@ -107,10 +107,14 @@ def scoreboard(results: Sequence[Result], kept: Sequence[dict[str, Any]] = ()) -
 
     Args:
         results: of this run.
-        kept: rows of an earlier one; those of cases that were run again are left out.
+        kept: rows of an earlier one; of those of cases that were run again only other tools' answers stay.
     """
+    before = {row["id"]: row for row in kept}
+    # What other tools said stays until they are asked again.
+    rows = [{"peers": before[item.id]["peers"]} | item.row() if "peers" in before.get(item.id, ())
+            else item.row() for item in results]  # fmt: skip
     again = {item.id for item in results}
-    rows = [*(item.row() for item in results), *(row for row in kept if row["id"] not in again)]
+    rows += [row for row in kept if row["id"] not in again]
     return {
         "cases": len(rows),
         "top1": sum(row["right"] for row in rows),
@@ -190,10 +194,13 @@ def markdown(board: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     lines = [summary, ""]
     if peers:
         lines += [
-            "| tool | cases asked | right |",
-            "|---|---|---|",
-            f"| l2tp-doctor | {board['cases']} | {board['top1']} |",
-            *(f"| {name} | {len(asked[name])} | {sum(i['right'] for i in asked[name])} |" for name in peers),
+            "| tool | right |",
+            "|---|---|",
+            f"| l2tp-doctor | right in {board['top1']} of {board['cases']} |",
+            *(
+                f"| {name} | right in {sum(item['right'] for item in asked[name])} of {len(asked[name])} |"
+                for name in peers
+            ),
             "",
         ]
     lines += [_line(heads), "|" + "---|" * len(heads)]

@@ -175,6 +175,22 @@ class SoftEther:
         """Take the virtual hub offline or online."""
         self.vpncmd([f"Hub {HUB}", "Online" if online else "Offline"])
 
+    def set_session_limit(self, count: int) -> None:
+        """Allow so many sessions at the same time; 0 for any number."""
+        self.vpncmd([f"Hub {HUB}", f"SetMaxSession {count}"])
+
+    def set_pool(self, size: int) -> None:
+        """Set how many addresses its DHCP server has to give away, 1 … 191 (as it comes)."""
+        if not 1 <= size <= 191:
+            raise ValueError("size is 1 … 191")
+        addresses = f"/START:192.168.30.10 /END:192.168.30.{9 + size} /MASK:255.255.255.0 /EXPIRE:7200"
+        self.vpncmd(
+            [
+                f"Hub {HUB}",
+                f"DhcpSet {addresses} /GW:192.168.30.1 /DNS:192.168.30.1 /DNS2:none /DOMAIN:none /LOG:no",
+            ]
+        )
+
     # -- what it says ------------------------------------------------------------------------------
 
     def status(self) -> GatewayStatus:

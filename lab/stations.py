@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
-from zlib import crc32
 
-from lab import ikeprobe
+from lab import ikeprobe, ntp
 from lab.cases import Dial, FaultSpec, GatewayCertificate, option_names
+from lab.certification import certified, client_files
 from lab.gateway import Gateway, User
 from lab.libreswan import Libreswan, LibreswanOptions
 from lab.linux_gateway import LinuxGateway, LinuxOptions
 from lab.namespaces import LabError, wait_until
+from lab.netem import clock, netem
 from lab.pki import Pki
 from lab.practice import Practice
 from lab.reference_client import ReferenceClient
@@ -45,6 +46,9 @@ class Station(Protocol):
     def fault(self, spec: FaultSpec) -> contextlib.AbstractContextManager[object]:
         """Put a fault of the gateway's own in force for the length of a ``with`` block."""
 
+    def distrust(self) -> None:
+        """Have the gateway restarted before the next case."""
+
     def client_certificate(self, dial: Dial, certificate: GatewayCertificate | None, folder: Path) -> None:
         """Write ``cert.pem``, ``key.pem`` and ``ca.pem`` for the client."""
 
@@ -58,6 +62,7 @@ class SoftEtherStation:
     def __init__(self, pki: Pki) -> None:
         self._server = SoftEther()
         self._pki = pki
+        self._doubtful = False
 
     @property
     def gateway(self) -> Gateway:
@@ -66,8 +71,16 @@ class SoftEtherStation:
 
     def prepare(self, certificate: GatewayCertificate | None, options: Mapping[str, object]) -> None:
         """See :class:`Station`."""
-        _handover(self._server, self._server.restart)
+        if self._doubtful:
+            self._server.restart()
+        else:
+            _handover(self._server, self._server.restart)
+        self._doubtful = False
         self.change(certificate, options)
+
+    def distrust(self) -> None:
+        """See :class:`Station`."""
+        self._doubtful = True
 
     def change(self, certificate: GatewayCertificate | None, options: Mapping[str, object]) -> None:
         """See :class:`Station`; the only option is ``psk``."""
@@ -94,6 +107,11 @@ class SoftEtherStation:
             "no-dhcp": (lambda: server.set_dhcp(False), lambda: server.set_dhcp(True)),
             "hub-offline": (lambda: server.set_hub_online(False), lambda: server.set_hub_online(True)),
             "l2tp-off": (self._l2tp_off, lambda: server.set_l2tp(True)),
+            "session-limit": (
+                lambda: server.set_session_limit(int(spec.arguments.get("count", 1))),
+                lambda: server.set_session_limit(0),
+            ),
+            "small-pool": (lambda: server.set_pool(1), lambda: server.set_pool(191)),
         }
         if spec.kind not in switches:
             raise LabError(f"SoftEther has no fault {spec.kind!r}")
@@ -126,6 +144,7 @@ class GuestStation:
         self._server = server
         self._standard = standard
         self._pki = pki
+        self._doubtful = False
 
     @property
     def gateway(self) -> Gateway:
@@ -135,7 +154,15 @@ class GuestStation:
     def prepare(self, certificate: GatewayCertificate | None, options: Mapping[str, object]) -> None:
         """See :class:`Station`."""
         self.change(certificate, options)
-        _handover(self._server, self._server.reset)
+        if self._doubtful:
+            LinuxGateway.reset(self._server)  # a real restart, whatever a quicker one would do
+        else:
+            _handover(self._server, self._server.reset)
+        self._doubtful = False
+
+    def distrust(self) -> None:
+        """See :class:`Station`."""
+        self._doubtful = True
 
     def change(self, certificate: GatewayCertificate | None, options: Mapping[str, object]) -> None:
         """See :class:`Station`; options are the fields of the gateway's options."""
@@ -146,11 +173,7 @@ class GuestStation:
         if "users" in changes:
             changes["users"] = tuple(User(**item) for item in changes["users"])
         wanted = replace(self._standard, **changes)
-        if certificate is not None:
-            if not isinstance(wanted, StrongSwanOptions):
-                raise LabError(f"{self._server.name} with certificates: the lab cannot set that up")
-            wanted = self._certified(wanted, certificate)
-        self._server.configure(wanted)
+        self._server.configure(certified(self._server, wanted, certificate, self._pki))
 
     def fault(self, spec: FaultSpec) -> contextlib.AbstractContextManager[object]:
         """See :class:`Station`."""
@@ -159,6 +182,14 @@ class GuestStation:
             return self._server.stopped(*services)
         if spec.kind == "paused":
             return self._server.paused(*services)
+        if spec.kind == "netem":
+            direction: Any = spec.arguments.get("direction", "both")
+            return netem(self._server.guest, str(spec.arguments["settings"]), direction)
+        if spec.kind == "clock":
+            ahead = -1 if spec.arguments.get("behind") else 1
+            return clock(self._server.guest, ahead * float(spec.arguments["days"]))
+        if spec.kind == "gateway-ntp":
+            return ntp.in_guest(self._server.guest, synchronised=not spec.arguments.get("unsynchronised"))
         if spec.kind == "guest":
             run, undo = str(spec.arguments["run"]), str(spec.arguments.get("undo", "true"))
             return _switched(lambda: self._guest(run), lambda: self._guest(undo))
@@ -174,26 +205,6 @@ class GuestStation:
 
     def _guest(self, script: str) -> None:
         self._server.guest.run(script)
-
-    def _certified(self, options: StrongSwanOptions, certificate: GatewayCertificate) -> StrongSwanOptions:
-        own = self._pki.gateway(certificate.flaw, large=certificate.large)
-        trusted = self._pki.authority(large=certificate.large)
-        # Names that differ with the content: the daemon is restarted only when its configuration is another.
-        files = {
-            f"/run/lab/{kind}-{crc32(text.encode()):08x}.pem": text
-            for kind, text in (("cert", own.pem), ("key", own.key_pem), ("ca", trusted.pem))
-        }
-        self._server.guest.write(files)
-        chain, key, authority = files
-        lines = (
-            *options.connection,
-            "authby=rsasig",
-            f"leftcert={chain}",
-            "leftsendcert=always",
-            # A section of its own after the connection's.
-            f"rightid=%any\nca lab\n cacert={authority}\n auto=add",
-        )
-        return replace(options, connection=lines, secrets=(*options.secrets, f": RSA {key}"))
 
 
 class PracticeStation:
@@ -217,6 +228,9 @@ class PracticeStation:
         if certificate is not None or set(options) - {"faults"} or not isinstance(names, tuple):
             raise LabError("the practice gateway knows only the option faults")
         self._server.serve(*names)
+
+    def distrust(self) -> None:
+        """See :class:`Station`: it starts anew for each case."""
 
     def fault(self, spec: FaultSpec) -> contextlib.AbstractContextManager[object]:
         """See :class:`Station`."""
@@ -266,6 +280,8 @@ class Surroundings:
             )
         if spec.kind == "other-client":
             return self._other_client()
+        if spec.kind == "reference-ntp":
+            return ntp.in_namespace(self.path.nodes[0])
         return None
 
     @contextlib.contextmanager
@@ -301,11 +317,8 @@ def _handover(gateway: Gateway, restart: Callable[[], None]) -> None:
 
 
 def _write_client(pki: Pki, dial: Dial, certificate: GatewayCertificate | None, folder: Path) -> None:
-    large = certificate is not None and certificate.large
-    own = pki.client(dial.certificate or "none", large=large)
-    (folder / "cert.pem").write_text(own.pem)
-    (folder / "key.pem").write_text(own.key_pem)
-    (folder / "ca.pem").write_text(pki.authority(large=large).pem)
+    for name, text in client_files(pki, dial, certificate).items():
+        (folder / name).write_text(text)
 
 
 @contextlib.contextmanager

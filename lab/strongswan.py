@@ -72,8 +72,14 @@ class StrongSwanOptions(LinuxOptions):
         }
 
 
-BIND_MOUNTS = bind_mounts(
-    "ipsec.conf:/etc/ipsec.conf", "ipsec.secrets:/etc/ipsec.secrets", "strongswan.conf:/etc/strongswan.conf"
+CRLS = "/etc/ipsec.d/crls"
+"""Where charon reads revocation lists when it starts; the guest has a directory of its own there."""
+BIND_MOUNTS = (
+    bind_mounts(
+        *("ipsec.conf:/etc/ipsec.conf", "ipsec.secrets:/etc/ipsec.secrets"),
+        "strongswan.conf:/etc/strongswan.conf",
+    )
+    + f"mount -t tmpfs crls {CRLS}\n"
 )
 START_CHARON = "ipsec start --nofork >/var/log/starter.log 2>&1 &"
 STOP_CHARON = "ipsec stop >/dev/null 2>&1; true"

@@ -33,6 +33,7 @@ CLIENT_NETWORK = "198.51.100.0/24"
 CLIENT_NETWORK6 = "2001:db8:1::/64"
 CLIENT_ROUTER = "198.51.100.1"
 CLIENT_ROUTER6 = "2001:db8:1::1"
+_ETHERNET = 1500
 MAX_HOPS = 16
 """192.0.2.0/24 has room for 32 transit links of eight addresses; half of that is more than any case needs."""
 
@@ -59,7 +60,8 @@ class Shape:
         server_nat: a router that hands UDP 500 and 4500 to the gateway behind it, and drops ESP.
         hops: routers in the middle, at least 1.
         one_way_delay: seconds added in each direction in front of the gateway; 0 adds no relay.
-        mtu: MTU in octets of the link in front of the gateway.
+        mtu: MTU in octets of the link between the last two nodes: the routers on its ends say
+            "fragmentation needed" or fragment, as a PPPoE line's do.
     """
 
     client_nat: bool = False
@@ -67,7 +69,7 @@ class Shape:
     server_nat: bool = False
     hops: int = 1
     one_way_delay: float = 0.0
-    mtu: int = 1500
+    mtu: int = _ETHERNET
 
 
 DIRECT = Shape()
@@ -100,6 +102,8 @@ class Topology:
     def __init__(self, site: Site, shape: Shape = DIRECT) -> None:
         if not 1 <= shape.hops <= MAX_HOPS:
             raise ValueError(f"hops must be 1 … {MAX_HOPS}")
+        if shape.mtu != _ETHERNET and shape.hops + shape.client_nat + shape.server_nat < 2:
+            raise ValueError("an MTU needs a link between two nodes: hops=2")
         if site.attached:
             raise LabError("this gateway is already attached to another topology")
         self.shape = shape
@@ -200,11 +204,12 @@ class Topology:
         )
         for number, (left, right) in enumerate(zip(self.nodes, self.nodes[1:], strict=False)):
             link(left, "wan", right, "lan")
+            mtu = self.shape.mtu if right is self.nodes[-1] else _ETHERNET
             for node, name, side in ((left, "wan", "left"), (right, "lan", "right")):
                 node.ip(
                     f"addr add {_transit(number, side)}/29 dev {name}",
                     f"addr add {_transit6(number, side)}/64 dev {name} nodad",
-                    f"link set {name} up",
+                    f"link set {name} mtu {mtu} up",
                 )
 
     def _join_gateway(self) -> None:
@@ -218,7 +223,7 @@ class Topology:
             link(last, "wan", gateway, "uplink")
             self._stack.callback(_remove_link, last, "wan")
         last.ip(
-            f"link set wan address {GATEWAY_ROUTER_MAC} mtu {self.shape.mtu}",
+            f"link set wan address {GATEWAY_ROUTER_MAC}",
             f"addr add {GATEWAY_ROUTER}/24 dev wan",
             f"addr add {GATEWAY_ROUTER6}/64 dev wan nodad",
             "link set wan up",

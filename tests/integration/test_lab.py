@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from lab import faults, registry
+from lab import faults, netem, registry
 from lab.gateway import Gateway, User
 from lab.namespaces import LabError, Namespace, in_namespace, wait_until
 from lab.reference_client import ReferenceClient
@@ -175,6 +176,39 @@ def test_fragments_and_large_packets_can_vanish(softether_path: Topology) -> Non
         assert not ping(client, address, "-s", "1300", "-M", "do")
         assert ping(client, address, "-s", "1100", "-M", "do")
     assert ping(client, address, "-s", "3000")
+
+
+def test_a_small_mtu_is_announced_both_ways(softether_gateway: SoftEther) -> None:
+    with topology(softether_gateway, DIRECT, hops=2, mtu=1400) as path:
+        assert not ping(path.client, path.dial_address, "-s", "1400", "-M", "do")
+        assert ping(path.client, path.dial_address, "-s", "1300", "-M", "do")
+        # Fragmented on the way there and back.
+        assert ping(path.client, path.dial_address, "-s", "1400", "-M", "dont")
+
+
+def test_a_spoilt_checksum_and_another_port_keep_ike_from_arriving(softether_path: Topology) -> None:
+    assert scan(softether_path)
+    for made in (faults.bad_checksum(softether_path, 500), faults.rewrite_port(softether_path, 500, 501)):
+        with made as fault:
+            assert not scan(softether_path)
+        assert fault.packets > 0
+    assert scan(softether_path)
+
+
+def test_a_guests_card_loses_and_its_clock_is_shifted(
+    strongswan_gateway: StrongSwan, strongswan_path: Topology
+) -> None:
+    guest, client, address = strongswan_gateway.guest, strongswan_path.client, strongswan_path.dial_address
+    directions: tuple[Literal["out", "in", "both"], ...] = ("out", "in", "both")
+    for direction in directions:
+        with netem.netem(guest, "loss 100%", direction) as fault:
+            assert not ping(client, address)
+        assert fault.packets > 0
+        assert ping(client, address)
+    year = guest.run("date +%Y").stdout
+    with netem.clock(guest, -4000):
+        assert int(guest.run("date +%Y").stdout) <= int(year) - 10
+    assert guest.run("date +%Y").stdout == year
 
 
 def test_esp_does_not_pass_a_server_nat_and_can_be_dropped_anywhere(strongswan_gateway: StrongSwan) -> None:

@@ -9,7 +9,7 @@ import pytest
 from l2tp_doctor.knowledge.files import names
 from l2tp_doctor.observations.vocabulary import VOCABULARY
 from l2tp_doctor.practice.faults import FAULTS
-from lab.cases import GROUPS, Case, load_case, load_cases, option_names
+from lab.cases import GATEWAYS, GROUPS, Case, load_case, load_cases, load_subset, option_names
 from lab.libreswan import LibreswanOptions
 from lab.strict_yaml import CaseError
 from lab.strongswan import StrongSwanOptions
@@ -25,9 +25,6 @@ HOST_CAUSES = {
 }  # fmt: skip
 # This list may only shrink.
 WITHOUT_A_CASE = {
-    "client-certificate-missing": "a dial without a certificate offers only a key: nobody can ask for one",
-    "clock-skew": "a machine's clock is the same in all of its namespaces",
-    "gateway-certificate-revoked": "no daemon of the lab sends a CRL along, and the command takes none",
     "server-behind-nat": "it is a warning: a dial from Linux connects (healthy-server-behind-nat)",
     "path-mtu-blackhole": "it is a warning: the dial connects (mtu-black-hole)",
 }
@@ -48,6 +45,23 @@ def write(folder: Path, text: str, name: str = "example") -> Path:
 def test_there_are_enough_of_them() -> None:
     assert len(CASES) >= 60
     assert {case.group for case in CASES} == set(GROUPS)
+
+
+def test_the_subset_of_the_tests_has_every_group_and_gateway() -> None:
+    subset = load_subset(CASES)
+    assert len(subset) >= 32
+    assert {case.group for case in subset} == set(GROUPS)
+    assert {case.gateway for case in subset} == set(GATEWAYS)
+
+
+def test_a_subset_names_cases_and_each_once(tmp_path: Path) -> None:
+    path = tmp_path / "subset.txt"
+    path.write_text(f"# a remark\n{CASES[0].id}\n", encoding="utf-8")
+    assert load_subset(CASES, path) == (CASES[0],)
+    for wrong in (f"{CASES[0].id}\n{CASES[0].id}\n", "no-such-case\n"):
+        path.write_text(wrong, encoding="utf-8")
+        with pytest.raises(CaseError, match=r"subset\.txt:"):
+            load_subset(CASES, path)
 
 
 def test_every_cause_of_network_gateway_and_credentials_has_a_case() -> None:

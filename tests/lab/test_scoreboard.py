@@ -107,7 +107,10 @@ def test_the_figures() -> None:
     assert "BAD" in scoreboard.table(board)
     text = scoreboard.markdown(board, {"c": "UDP 500 | dropped"})
     assert "UDP 500 \\| dropped" in text
-    assert "| ike-scan | 1 | 1 |" in text
+    assert "| ike-scan | right in 1 of 1 |" in text
+    again = scoreboard.scoreboard([Result("c", "network", "softether", (ALARM,))], board["results"])
+    assert [item["got"] for item in again["results"]] == ["udp-500-blocked", "psk-mismatch"]
+    assert again["results"][1]["peers"] == board["results"][1]["peers"]
 
 
 def test_fixtures_are_freed_of_what_changes_from_run_to_run(tmp_path: Path) -> None:

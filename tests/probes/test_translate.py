@@ -70,6 +70,8 @@ def observed(*events: dial.DialEvent) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
+        (dial.EspOfAnotherSa(False), {"esp.other_sa": "native"}),
+        (dial.EspOfAnotherSa(True), {"esp.other_sa": "udp"}),
         (ike.GaveUp(Step.MAIN_1, 6), {"ike.main.reply_2": False}),
         (ike.GaveUp(Step.MAIN_5, 6), {"ike.main.reply_6": False}),
         (ike.GaveUp(Step.QUICK_1, 6), {"ike.quick.reply_2": False}),

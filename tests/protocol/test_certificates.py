@@ -239,10 +239,19 @@ def test_names(names: list[x509.GeneralName], dialled: str | None, accepted: boo
 
 
 def crl(
-    issuer: Issued, serials: Sequence[int], revoked_on: datetime = NOW - DAY, key: Key | None = None
+    issuer: Issued,
+    serials: Sequence[int],
+    revoked_on: datetime = NOW - DAY,
+    key: Key | None = None,
+    *,
+    updated: datetime = NOW - 2 * DAY,
+    next_update: datetime = NOW + DAY,
+    extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
 ) -> bytes:
     builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.certificate.subject)
-    builder = builder.last_update(NOW - 2 * DAY).next_update(NOW - DAY)
+    builder = builder.last_update(updated).next_update(next_update)
+    for extension, critical in extra:
+        builder = builder.add_extension(extension, critical)
     for serial in serials:
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(revoked_on).build()
         builder = builder.add_revoked_certificate(entry)
@@ -264,7 +273,94 @@ def test_revoked() -> None:
         crl(intermediate(), [serial], revoked_on=NOW + DAY),
     ):
         assert judge(received, crls=[harmless]).valid
-    assert problems(judge(received, crls=[b"garbage"])) == {("malformed", None)}
+    assert judge(received, crls=[b"garbage"]).valid
+
+
+def states(report: CertificateReport) -> list[str]:
+    return [note.state for note in report.crls]
+
+
+def test_a_list_that_may_be_believed_says_so() -> None:
+    good = gateway()
+    received = [good, intermediate()]
+    other = issue("Intermediate", ca=True, cert_sign=True)  # the same name, another key
+    report = judge(received, crls=[crl(intermediate(), [good.certificate.serial_number + 1])])
+    assert (states(report), report.revocation_checked, report.valid) == (["good"], True, True)
+    report = judge(received, crls=[crl(other, [good.certificate.serial_number])])
+    assert (states(report), report.revocation_checked, report.valid) == (["signature-invalid"], False, True)
+    report = judge(received)
+    assert (states(report), report.revocation_checked) == ([], False)
+    # The root's list says nothing about what the intermediate issued.
+    report = judge(received, crls=[crl(root(), [])])
+    assert (states(report), report.revocation_checked) == (["good"], False)
+
+
+def distribution_point(**changes: object) -> x509.IssuingDistributionPoint:
+    arguments: dict[str, object] = {
+        "full_name": [x509.UniformResourceIdentifier("http://ca.example/a.crl")],
+        "relative_name": None,
+        "only_contains_user_certs": False,
+        "only_contains_ca_certs": False,
+        "only_some_reasons": None,
+        "indirect_crl": False,
+        "only_contains_attribute_certs": False,
+    }
+    arguments |= changes
+    return x509.IssuingDistributionPoint(**arguments)  # type: ignore[arg-type]  # collected as object
+
+
+def test_a_list_that_cannot_be_believed_revokes_nothing() -> None:
+    good = gateway()
+    serial = good.certificate.serial_number
+    stranger = issue("Somebody else", ca=True, cert_sign=True)
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+    lists = [
+        (crl(intermediate(), [serial], next_update=NOW - timedelta(seconds=1)), "stale"),
+        (crl(intermediate(), [serial], updated=NOW + DAY, next_update=NOW + 2 * DAY), "not-yet-valid"),
+        (crl(stranger, [serial]), "foreign"),
+        (crl(intermediate(), [serial], key=stranger.key), "signature-invalid"),
+        (crl(intermediate(), [serial])[:-1] + b"\x00", "signature-invalid"),
+        (b"garbage", "malformed"),
+        (crl(intermediate(), [serial], extra=[(x509.DeltaCRLIndicator(1), True)]), "unsupported"),
+        (crl(intermediate(), [serial], extra=[(unknown, True)]), "unsupported"),
+        (crl(intermediate(), [serial], extra=[(distribution_point(indirect_crl=True), True)]), "unsupported"),
+    ]
+    for der_of, state in lists:
+        report = judge([good, intermediate()], crls=[der_of])
+        assert (states(report), report.valid, report.revocation_checked) == ([state], True, False), state
+    every = judge([good, intermediate()], crls=[der_of for der_of, _ in lists])
+    assert states(every) == [state for _, state in lists]
+    assert every.valid
+    # RFC 5280 §5.1.2.5: the last second counts; §5.2: an unknown extension that is not critical does not.
+    for der_of in (
+        crl(intermediate(), [serial], next_update=NOW),
+        crl(intermediate(), [serial], extra=[(unknown, False)]),
+    ):
+        assert problems(judge([good, intermediate()], crls=[der_of])) == {("revoked", 0)}
+
+
+def test_a_list_only_speaks_of_what_it_covers() -> None:
+    good = gateway()
+    serial = good.certificate.serial_number
+    for scope, kinds in (("only_contains_user_certs", {("revoked", 0)}), ("only_contains_ca_certs", set())):
+        extra = [(distribution_point(**{scope: True}), True)]
+        report = judge([good, intermediate()], crls=[crl(intermediate(), [serial], extra=extra)])
+        assert problems(report) == kinds
+        assert report.revocation_checked is bool(kinds)
+
+
+def test_where_the_list_is_to_be_had() -> None:
+    def point(*names: str) -> x509.DistributionPoint:
+        return x509.DistributionPoint(
+            [x509.UniformResourceIdentifier(name) for name in names], None, None, None
+        )
+
+    points = x509.CRLDistributionPoints(
+        [point("http://a.example/1.crl", "ldap:///x"), point("http://b.example")]
+    )
+    report = judge([gateway(extra=[(points, False)]), intermediate()])
+    assert report.crl_urls == ("http://a.example/1.crl", "ldap:///x", "http://b.example")
+    assert judge([gateway(), intermediate()]).crl_urls == ()
 
 
 def test_every_problem_is_listed() -> None:

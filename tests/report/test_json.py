@@ -81,7 +81,7 @@ def test_the_object_is_the_documented_one() -> None:
     value = encoded("blocked_4500")
     assert list(value) == [
         "schema_version", "target", "verdict", "stage", "windows_error", "causes", "warnings",
-        "observations", "timeline", "elapsed_seconds", "interrupted",
+        "observations", "timeline", "elapsed_seconds", "interrupted", "started_at",
     ]  # fmt: skip
     assert value["schema_version"] == 1
     assert value["target"] == {"host": "vpn.example.com", "address": "192.0.2.1"}

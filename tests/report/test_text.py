@@ -15,8 +15,9 @@ from l2tp_doctor.knowledge import LocalizedText
 from l2tp_doctor.observations.vocabulary import VOCABULARY
 from l2tp_doctor.probes.interface import Measurement
 from l2tp_doctor.report.drawing import ASCII, UNICODE
-from l2tp_doctor.report.text import TextReport, percent
+from l2tp_doctor.report.text import TextReport
 from l2tp_doctor.report.verbose import packet_trees
+from l2tp_doctor.report.why import percent
 from l2tp_doctor.report.words import Language, Words
 from l2tp_doctor.report.wrapping import wrap
 from tests.report import samples
@@ -113,12 +114,18 @@ def test_why_marks_the_evidence_and_names_every_observation() -> None:
 
 def test_why_shows_the_reckoning() -> None:
     reason = Reason(LocalizedText(ja="静か", en="It was silent."), ("obs-2",), 3.0, "for")
-    row = RowTrace("udp-4500-blocked", -3.0, (reason,), False, 0.0, 0.93)
-    out = RowTrace("esp-blocked", -3.0, (reason,), True, float("-inf"), 0.0)
-    shown = dataclasses.replace(report(samples.blocked_4500), explanation=Explanation((row, out), 0.07))
+    against = Reason(LocalizedText(ja="動いた", en="It moved."), ("obs-3",), -1.0, "against")
+    row = RowTrace("udp-4500-blocked", -3.0, (reason, against), False, -1.0, 0.93)
+    out = RowTrace("esp-blocked", -3.0, (reason,), True, float("-inf"), 0.0, supported=False)
+    idle = RowTrace("packet-loss", -3.0, (against,), False, -4.0, 0.0, supported=False)
+    shown = dataclasses.replace(report(samples.blocked_4500), explanation=Explanation((row, idle, out), 0.07))
     plain = flat("\n".join(line.plain for line in shown.reckoning()))
-    assert "93% udp-4500-blocked ×0.0498 before any evidence ×20.1 It was silent." in plain
-    assert "ruled out esp-blocked" in plain
+    assert "93% udp-4500-blocked" in plain
+    assert "×0.0498 before any evidence ×20.1 + It was silent. obs-2" in plain
+    assert "×0.368 - It moved. obs-3 = 0.368" in plain
+    assert "7% something no rule knows" in plain
+    assert "what contradicts them • esp-blocked: It was silent." in plain
+    assert "do not compete: packet-loss" in plain
 
 
 @pytest.mark.parametrize(

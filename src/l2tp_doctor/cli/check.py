@@ -17,7 +17,10 @@ from l2tp_doctor.cli.problems import Exit, UsageProblemError
 from l2tp_doctor.cli.target import parse_gateway
 
 if TYPE_CHECKING:
+    from l2tp_doctor.cli.check_sources import Sources
+    from l2tp_doctor.diagnosis import Combined
     from l2tp_doctor.probes.interface import CheckRequest, Measurement
+    from l2tp_doctor.report.json import CheckResult
     from l2tp_doctor.report.words import Words
 
 MAX_BUDGET = 60
@@ -107,16 +110,26 @@ def _secrets(given: dict[str, Any], user: str | None) -> dict[str, Any]:
 
 
 def _certificates(given: dict[str, Any]) -> dict[str, Any]:
-    certificate, key, authorities = given["cert"], given["key"], given["ca"]
-    if (certificate is None) != (key is None):
+    certificate, key, method = given["cert"], given["key"], given["auth"]
+    if key is not None and certificate is None:
         raise UsageProblemError("check.cert_without_key")
-    if certificate is None and not authorities:
-        return {}
-    from l2tp_doctor.cli.certificates import read_certificates, read_client_certificate
+    if method == "psk" and certificate is not None:
+        raise UsageProblemError("check.cert_with_psk")
+    found: dict[str, Any] = {"authentication": method, "ntp": _clock(given["ntp"])}
+    if certificate is None and not given["ca"] and not given["crl"]:
+        return found
+    from l2tp_doctor.cli.certificates import read_certificates, read_client_certificate, read_crls
 
-    anchors = tuple(found for path in authorities for found in read_certificates(path))
-    client = read_client_certificate(certificate, key) if certificate is not None else None
-    return {"certificate": client, "trust_anchors": anchors}
+    if certificate is not None:
+        # A profile that is set to certificates is dialled without one as well: to see what that does.
+        found["certificate"] = read_client_certificate(certificate, key, lenient=method == "certificate")
+    found["trust_anchors"] = tuple(item for path in given["ca"] for item in read_certificates(path))
+    found["crls"] = tuple(item for path in given["crl"] for item in read_crls(path))
+    return found
+
+
+def _clock(host: str | None) -> str | None:
+    return parse_gateway(host) if host is not None else None
 
 
 def build_request(given: dict[str, Any]) -> CheckRequest:
@@ -151,13 +164,13 @@ def build_request(given: dict[str, Any]) -> CheckRequest:
     )
 
 
-def perform(request: CheckRequest, output: Output) -> int:
+def perform(request: CheckRequest, output: Output, sources: Sources | None = None) -> int:
     """Dials, diagnoses and reports; returns the exit code."""
     with interrupts.held():
-        return _perform(request, output)
+        return _perform(request, output, sources)
 
 
-def _perform(request: CheckRequest, output: Output) -> int:
+def _perform(request: CheckRequest, output: Output, sources: Sources | None) -> int:
     words = session().words
     write_line(
         words("check.dialling", host=request.host, profile=request.profile, budget=f"{request.budget:g}")
@@ -180,21 +193,67 @@ def _perform(request: CheckRequest, output: Output) -> int:
         measurement = run.measurement
         if measurement is None:
             return Exit.TERMINATED if run.terminated else Exit.INTERRUPTED
-        diagnosis = diagnose(measurement.observations, stage=measurement.stage)
+        stopped = _ask_reflector(sources, request, measurement)
+        combined = _combine(measurement, epoch, sources)
+        diagnosis = diagnose(combined.observations, stage=measurement.stage)
         if listener.failure is None:
             progress.finish(connected=diagnosis.verdict == "healthy")
     _save(output, measurement, epoch, words)
-    if output.json:
-        from l2tp_doctor.report.json import check_result, encode
+    from l2tp_doctor.report.json import check_result, encode
 
-        click.echo(encode(check_result(measurement, diagnosis)), nl=False)
+    result = check_result(measurement, diagnosis, observations=combined.observations, started_at=epoch)
+    if output.json:
+        click.echo(encode(result), nl=False)
     else:
-        screen.report(measurement, diagnosis, ports, verbose=output.verbose, why=output.why)
+        screen.report(measurement, diagnosis, ports, combined, verbose=output.verbose, why=output.why)
+    if not measurement.interrupted:
+        _remember(result, output)
     if listener.failure is not None and session().traceback:
         raise listener.failure
-    if measurement.interrupted:
+    if measurement.interrupted or stopped:
         return Exit.TERMINATED if run.terminated else Exit.INTERRUPTED
     return {"healthy": Exit.HEALTHY, "faulty": Exit.FAULTY}.get(diagnosis.verdict, Exit.UNDETERMINED)
+
+
+def _remember(result: CheckResult, output: Output) -> None:
+    """Keeps the report for ``guide --last``; where that cannot be, the check is no worse for it."""
+    from l2tp_doctor.cli.last_check import remember
+
+    failure = remember(result)
+    if failure is not None and output.verbose:
+        say("check.not_remembered", reason=failure.strerror or type(failure).__name__)
+
+
+def _ask_reflector(sources: Sources | None, request: CheckRequest, measurement: Measurement) -> bool:
+    """Asks the reflector, if there is one; returns whether the user cut it short."""
+    if sources is None or sources.reflector is None or measurement.interrupted:
+        return False
+    from asyncio import CancelledError
+
+    from l2tp_doctor.cli.check_sources import ask_reflector
+
+    words = session().words
+    write_line(words("reflect.testing", host=sources.reflector.host))
+    try:
+        found = ask_reflector(sources, request, measurement)
+    except (CancelledError, KeyboardInterrupt):
+        return True
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        write_line(words("note.prefix", message=words("check.no_sockets", reason=reason)))
+        return False
+    if found is None:
+        write_line(words("note.prefix", message=words("check.reflect_no_time")))
+    elif found.verdict == "undetermined":
+        write_line(words("note.prefix", message=words("reflect.verdict.undetermined")))
+    return False
+
+
+def _combine(measurement: Measurement, epoch: float, sources: Sources | None) -> Combined:
+    from l2tp_doctor.diagnosis import SourceLog, combine
+
+    others = sources.logs() if sources is not None else []
+    return combine([SourceLog(measurement.observations, epoch), *others])
 
 
 def _save(output: Output, measurement: Measurement, epoch: float, words: Words) -> None:
@@ -233,6 +292,7 @@ def _option(*names: str, **attributes: Any) -> click.Option:
     return click.Option(list(names), **attributes)
 
 
+_REFLECT = ("reflect", "reflect_token_file", "reflect_control_port")
 _PORT = Number(1, 65535, whole=True)
 _FILE = click.Path(path_type=Path)
 
@@ -249,6 +309,9 @@ _OPTIONS = [
     _option("--cert", metavar="PEM", type=_FILE),
     _option("--key", metavar="PEM", type=_FILE),
     _option("--ca", metavar="PEM", type=_FILE, multiple=True),
+    _option("--crl", metavar="FILE", type=_FILE, multiple=True),
+    _option("--auth", type=OneOf(("auto", "psk", "certificate")), default="auto"),
+    _option("--ntp", metavar="HOST"),
     _option("--ike-port", metavar="PORT", type=_PORT, default=500),
     _option("--nat-t-port", metavar="PORT", type=_PORT, default=4500),
     click.Option(["-4", "ipv4"], is_flag=True, help="check.help.ipv4"),
@@ -256,6 +319,10 @@ _OPTIONS = [
     _option("--nat-t", type=OneOf(("auto", "forced", "native")), default="auto"),
     _option("--aggressive", is_flag=True),
     _option("--budget", metavar="SECONDS", type=Number(1, MAX_BUDGET, whole=False), default=MAX_BUDGET),
+    _option("--with", metavar="[PLACE=]FILE", multiple=True),
+    _option("--reflect", metavar="HOST"),
+    _option("--reflect-token-file", metavar="FILE"),
+    _option("--reflect-control-port", metavar="PORT", type=_PORT),
     _option("--json", is_flag=True),
     _option("--verbose", is_flag=True),
     _option("--why", is_flag=True),
@@ -272,7 +339,12 @@ _OPTIONS = [
 def _check(**given: Any) -> int:
     output = Output(given["json"], given["verbose"], given["why"], given["pcap"], given["pcap_decrypted"])
     output.check()
-    return perform(build_request(given), output)
+    request = build_request(given)
+    if not given["with"] and not any(given[name] is not None for name in _REFLECT):
+        return perform(request, output)
+    from l2tp_doctor.cli.check_sources import read_sources
+
+    return perform(request, output, read_sources(given, request))
 
 
 command = LocalizedCommand(

@@ -9,6 +9,8 @@ root = LocalizedGroup(
     help="help.root",
     modules={
         "check": "l2tp_doctor.cli.check",
+        "guide": "l2tp_doctor.cli.guide",
+        "lint": "l2tp_doctor.cli.lint",
         "demo": "l2tp_doctor.cli.demo",
         "practice": "l2tp_doctor.cli.practice",
         "reflect": "l2tp_doctor.cli.reflect",

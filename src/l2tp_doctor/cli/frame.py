@@ -279,6 +279,20 @@ class LocalizedGroup(_Localized, click.Group):
         return code
 
 
+class LocalizedVerbs(LocalizedGroup):
+    """A group below the root: its verbs' texts begin with its own name."""
+
+    def sections(self, ctx: click.Context, words: Words) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Returns the list of verbs and the options."""
+        rows = [(name, words(f"{self.name}.{name}.help")) for name in self.modules]
+        options = [
+            (", ".join(option.opts), words(option.help))
+            for option in self.get_params(ctx)
+            if isinstance(option, click.Option) and option.help and not option.hidden
+        ]
+        return [(words("help.commands"), rows), (words("help.options"), options)]
+
+
 def session_of(ctx: click.Context) -> Session:
     """Returns the session of a context that is not the current one yet."""
     found = ctx.find_root().obj

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from l2tp_doctor.cli.frame import LocalizedGroup, no_color_option
+from l2tp_doctor.cli.frame import LocalizedVerbs, no_color_option
 from l2tp_doctor.cli.problems import UsageProblemError
 
 if TYPE_CHECKING:
     from l2tp_doctor.protocol.secret import Secret
-    from l2tp_doctor.report.words import Words
 
 
 def read_token(path: str) -> Secret:
@@ -33,27 +32,13 @@ def read_token(path: str) -> Secret:
     return Secret(token)
 
 
-class _Verbs(LocalizedGroup):
-    """A group below the root: its verbs' texts begin with its own name."""
-
-    def sections(self, ctx: click.Context, words: Words) -> list[tuple[str, list[tuple[str, str]]]]:
-        """Returns the list of verbs and the options."""
-        rows = [(name, words(f"{self.name}.{name}.help")) for name in self.modules]
-        options = [
-            (", ".join(option.opts), words(option.help))
-            for option in self.get_params(ctx)
-            if isinstance(option, click.Option) and option.help and not option.hidden
-        ]
-        return [(words("help.commands"), rows), (words("help.options"), options)]
-
-
 @click.pass_context
 def _without_verb(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         raise UsageProblemError("reflect.no_verb")
 
 
-command = _Verbs(
+command = LocalizedVerbs(
     name="reflect",
     help="reflect.help",
     modules={"serve": "l2tp_doctor.cli.reflect_serve", "test": "l2tp_doctor.cli.reflect_test"},

@@ -23,7 +23,7 @@ _PORT = Number(1, 65535, whole=True)
 _CODES = {"passes": Exit.HEALTHY, "impaired": Exit.FAULTY, "undetermined": Exit.UNDETERMINED}
 
 
-class _Silent:
+class Silent:
     """A listener: the whole test takes seconds, and its table says everything."""
 
     def on_trace(self, event: TraceEvent) -> None:
@@ -36,11 +36,16 @@ class _Silent:
         """Ignores an experiment."""
 
 
-def _measure(request: ReflectRequest) -> ReflectMeasurement:
+def ask(request: ReflectRequest) -> ReflectMeasurement:
+    """Asks a reflector.
+
+    Raises:
+        OSError: this machine cannot make the sockets.
+    """
     from l2tp_doctor.cli.loop import run
     from l2tp_doctor.probes.reflect import reflect_test
 
-    return run(reflect_test(request, _Silent()))
+    return run(reflect_test(request, Silent()))
 
 
 def _show(measurement: ReflectMeasurement, request: ReflectRequest, as_json: bool) -> None:
@@ -85,7 +90,7 @@ def _run(
     words = session().words
     write_line(words("reflect.testing", host=target))
     try:
-        measurement = _measure(request)
+        measurement = ask(request)
     except asyncio.CancelledError:
         return Exit.INTERRUPTED
     except OSError as error:

@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
-from l2tp_doctor.diagnosis import Diagnosis, explain
+from l2tp_doctor.diagnosis import Combined, Diagnosis, explain
 from l2tp_doctor.probes.interface import Measurement
 from l2tp_doctor.report.drawing import glyphs_for
 from l2tp_doctor.report.live import LiveLadder, PlainProgress, Progress
@@ -42,16 +42,19 @@ class Screen:
         measurement: Measurement,
         diagnosis: Diagnosis,
         ports: dict[str, int],
+        combined: Combined | None = None,
         *,
         verbose: bool = False,
         why: bool = False,
     ) -> None:
         """Prints the report; the ladder too unless the reader has just seen it grow."""
         glyphs = glyphs_for(self._out.encoding)
-        explanation = explain(measurement.observations) if why else None
+        known = measurement.observations if combined is None else combined.observations
+        explanation = explain(known) if why else None
         report = TextReport(
-            measurement, diagnosis, self._words, glyphs, self._out.width, ports, explanation=explanation
-        )
+            measurement, diagnosis, self._words, glyphs, self._out.width, ports,
+            explanation=explanation, combined=combined,
+        )  # fmt: skip
         if verbose:
             self._print(Text())
             self._print(Text(self._words("section.packets"), "bold"))

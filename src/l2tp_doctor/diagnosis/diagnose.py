@@ -70,7 +70,7 @@ def diagnose(
     """Returns the verdict on one run.
 
     Args:
-        observations: in any order.
+        observations: in any order; of several sources when :func:`combine` has put them together.
         stage: the furthest stage the dial reached.
         rules: the package's own rule book unless given.
     """
@@ -111,7 +111,7 @@ def _fired(rows: Sequence[EvidenceRow], evidence: Evidence) -> tuple[Reason, ...
         if answer.truth:
             found.append(
                 Reason(
-                    text=evidence.fill(row.because),
+                    text=evidence.fill(row.because, answer.because),
                     observations=evidence.in_order(answer.because),
                     log_odds=math.log(row.ratio) if row.ratio else -math.inf,
                     direction="for" if row.ratio >= 1 else "against",
@@ -144,7 +144,7 @@ def _rank(scores: Sequence[Scored]) -> tuple[tuple[RankedCause, ...], float]:
             probability=chances[item.rule.cause],
             evidence=_supporting(item.reasons),
             proof=item.reasons,
-            experiment=_separation(item.rule, order, scores),
+            experiment=separation(item.rule, order, scores),
         )
         for item in shown
     )
@@ -162,7 +162,7 @@ def _supporting(reasons: Sequence[Reason]) -> tuple[str, ...]:
     )
 
 
-def _separation(
+def separation(
     rule: CauseRule, shown: Sequence[str], scores: Sequence[Scored]
 ) -> SeparatingExperiment | None:
     """Returns the experiment against the likeliest other cause shown, whichever of the two wrote it down."""

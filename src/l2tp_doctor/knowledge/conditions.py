@@ -12,6 +12,9 @@ or it is a mapping of one operator of :data:`OPERATORS` with its operand, and pe
 * ``after``: the companion observation ``<name>_after`` has this value too,
 * ``of``: the operand is multiplied by this other observation before comparing.
 
+A name may begin with ``elsewhere.`` or ``earlier.``: the same observation made at another place, or by an
+older dial at this one.  What another place saw says nothing about this dial by itself.
+
 The logic has three values.  A comparison with something that was not measured is
 *unknown*, ``not`` keeps it unknown, and only *true* fires a rule.  ``unless`` is for
 guards: it is true as long as its operand is not true.
@@ -27,6 +30,14 @@ OPERATORS = frozenset({"equals", "in", "contains", "empty", "at_least", "at_most
 """``in``: one of a list.  ``contains``: text found in the value or in one of its items, whatever the case.
 ``empty``: a tuple or text has no content.  ``measured``: there is a value at all.  ``among``: the value is
 one of the items of another observation."""
+
+
+ELSEWHERE = "elsewhere."
+EARLIER = "earlier."
+PLACE = "elsewhere.place"
+"""Quoted in a rule's text: the other places whose observations decided."""
+REFLECTOR = "reflect.host"
+"""Quoted in a rule's text: the reflector that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,11 @@ def _entry(key: str, value: Any, definitions: Mapping[str, Condition], where: st
         raise ValueError(f"{where}: {key} wants one operator of {sorted(OPERATORS)}, has {operators}")
     operator = operators[0]
     return Test(key, operator, value[operator], value.get("after"), value.get("of"))
+
+
+def bare(name: str) -> str:
+    """Returns the vocabulary's name of what a condition looks at."""
+    return name.removeprefix(ELSEWHERE).removeprefix(EARLIER)
 
 
 def names_in(condition: Condition) -> Iterator[str]:

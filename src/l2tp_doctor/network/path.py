@@ -113,7 +113,7 @@ class GatewayPath:
             for channel, port, source in zip((Channel.IKE, Channel.NAT_T), ports, source_ports, strict=True):
                 self._udp[channel] = self._open(channel, local, Endpoint(remote, port), source)
             if native_esp:
-                self._esp = RawEsp(local, remote, self._esp_arrived)
+                self._esp = RawEsp(local, remote, self._esp_arrived, self._esp_noticed)
         except OSError:
             self.close()
             raise
@@ -172,6 +172,9 @@ class GatewayPath:
             return  # the raw socket hears every ESP packet of this machine
         self._recorder.add(self._loop.time(), Direction.IN, Channel.ESP, (sender, self._esp_ends[0]), packet)
         self._on_datagram(Datagram(Channel.ESP, packet), sender)
+
+    def _esp_noticed(self, notice: IcmpNotice) -> None:
+        self._on_notice(Channel.ESP, notice)
 
     def close(self) -> None:
         """Closes every socket."""

@@ -78,6 +78,12 @@ VOCABULARY = _vocabulary(
         "A reply with our cookie came from another address than the one dialled; this is that address.",
     ),
     ("udp4500.reply_from", str, "As udp500.reply_from, for the NAT-T port."),
+    (
+        "udp500.reply_port",
+        int,
+        "A reply with our cookie came from another port than the one asked; this is that port.",
+    ),
+    ("udp4500.reply_port", int, "As udp500.reply_port, for the NAT-T port."),
     ("path.rtt", float, "Smoothed round-trip time of IKE messages in seconds."),
     ("path.sent", int, "Request messages sent by the dial, retransmissions included."),
     ("path.retransmissions", int, "How many of them were retransmissions."),
@@ -207,7 +213,7 @@ VOCABULARY = _vocabulary(
         "certificate.problem",
         str,
         (
-            "First problem of the gateway's certificate: expired, not-yet-valid, untrusted, name-mismatch, "
+            "A problem of the gateway's certificate: expired, not-yet-valid, untrusted, name-mismatch, "
             "wrong-usage, revoked, signature-invalid, missing."
         ),
     ),
@@ -215,9 +221,57 @@ VOCABULARY = _vocabulary(
     (
         "certificate.client_problem",
         str,
-        "Problem of our own certificate: missing, expired, not-yet-valid, no-key.",
+        "Problem of our own certificate: missing, expired, not-yet-valid, no-key, wrong-usage.",
     ),
+    (
+        "ike.main.certificate_requested",
+        bool,
+        "With RSA signatures chosen, the gateway's messages 2 and 4 ask for an X.509 certificate (CERTREQ).",
+    ),
+    (
+        "ike.main.certificate_authorities",
+        tuple,
+        "The authorities it names there; * stands for any.",
+    ),
+    (
+        "certificate.client_issuer_requested",
+        bool,
+        "One of them issued our own certificate or one that follows it, or any will do.",
+    ),
+    (
+        "certificate.revocation",
+        str,
+        "What a revocation list of its issuer says of the gateway's certificate: good or revoked.",
+    ),
+    (
+        "certificate.crl_problem",
+        str,
+        (
+            "Why a revocation list that was given cannot be used: stale, not-yet-valid, foreign, "
+            "signature-invalid, unsupported, malformed."
+        ),
+    ),
+    ("certificate.crl_urls", tuple, "Where the gateway's certificate says that its issuer's list is."),
     ("clock.skew_suspected", bool, "All certificate times are wrong in the same direction."),
+    (
+        "clock.gateway_days_ahead",
+        float,
+        "Days the gateway's clock is ahead of ours, as its own NTP service shows (negative: behind).",
+    ),
+    (
+        "clock.gateway_synchronised",
+        bool,
+        "That service says that the gateway's clock follows a source.",
+    ),
+    ("clock.reference_days_ahead", float, "The same of the clock given with --ntp."),
+    (
+        "clock.wrong",
+        str,
+        (
+            "Whose clock makes a certificate look out of its time: own, gateway, either (they differ, and no "
+            "trusted clock was asked), none."
+        ),
+    ),
     # Quick Mode (RFC 2409 §5.5).
     ("ike.quick.reply_2", bool, "Quick Mode message 2 arrived and verified."),
     ("ike.quick.established", bool, "The IPsec SA pair is up."),
@@ -226,6 +280,13 @@ VOCABULARY = _vocabulary(
     ("esp.encapsulation", str, "udp or native."),
     ("esp.received", bool, "At least one ESP packet of our SA arrived and authenticated."),
     ("esp.sent", int, "ESP packets sent."),
+    (
+        "esp.other_sa",
+        str,
+        "ESP of the gateway arrived under an SA that is not this dial's but an earlier one's: native or udp.",
+    ),
+    ("esp.icmp", str, "As udp500.icmp, for native ESP."),
+    ("esp.icmp_from", str, "Address that sent it."),
     # L2TP (RFC 2661).
     ("l2tp.sccrp", bool, "SCCRQ was answered by SCCRP."),
     ("l2tp.zlb_only", bool, "SCCRQ was acknowledged but never answered."),
@@ -293,6 +354,17 @@ VOCABULARY = _vocabulary(
     ),
     ("experiment.transforms.accepted", tuple, "Which transforms, offered one by one, were accepted."),
     ("experiment.transforms.tried", tuple, "Which were offered."),
+    (
+        "experiment.key.reply_4",
+        bool,
+        "Main Mode with the pre-shared key in place of the certificate was answered up to message 4.",
+    ),
+    (
+        "experiment.key.established",
+        bool,
+        "Main Mode with the pre-shared key in place of the certificate was completed.",
+    ),
+    ("experiment.key.refusal", str, "The NOTIFY that it met instead; undecryptable for one in another key."),
     ("experiment.source_500.reply", bool, "Main Mode from source port 500 was answered."),
     ("experiment.source_other.reply", bool, "Main Mode from an ephemeral source port was answered."),
     ("experiment.small.reply", bool, "A small Main Mode message 1 was answered."),
@@ -312,6 +384,11 @@ VOCABULARY = _vocabulary(
     ("experiment.l2tp_ephemeral.lcp", bool, "Over such a tunnel LCP opened."),
     # The path test with a reflector at the other end.
     ("reflect.answered", bool, "Any answer came back from the reflector, on any channel."),
+    (
+        "reflect.near_gateway",
+        bool,
+        "The reflector's address is the gateway's or in its network (the same /24, or /64 of IPv6).",
+    ),
     ("reflect.udp500.arrived", bool, "A question to the IKE port arrived, as the reflector counts."),
     ("reflect.udp500.returned", bool, "An answer from the IKE port came back."),
     (
@@ -333,10 +410,18 @@ VOCABULARY = _vocabulary(
         bool,
         "Questions too large for one packet arrived in every such size, on each UDP channel that is open.",
     ),
-    ("reflect.fragments.returned", bool, "Answers as large came back in every such size."),
+    (
+        "reflect.fragments.returned",
+        bool,
+        "Answers as large came back in every such size, on each UDP channel that brings small ones back.",
+    ),
     ("reflect.fragments.seen", bool, "The reflector's system says that they arrived in fragments."),
     ("reflect.largest_arrived", int, "Bytes up to which every size arrived on every open channel."),
-    ("reflect.largest_returned", int, "Bytes up to which every size was answered on every open channel."),
+    (
+        "reflect.largest_returned",
+        int,
+        "Bytes up to which every size was answered on every channel that brings any answer back.",
+    ),
     ("reflect.nat.address_seen", str, "Our address as the reflector saw it."),
     ("reflect.nat.address_rewritten", bool, "That is not the address we sent from."),
     (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from ipaddress import ip_address
@@ -14,7 +15,7 @@ from l2tp_doctor.network import icmp_errors, raw_esp
 from l2tp_doctor.network.capture import Endpoint
 from l2tp_doctor.network.resolve import resolve
 from l2tp_doctor.network.udp import family_of, local_address_towards
-from l2tp_doctor.probes import certificates, experiments, offers, stages
+from l2tp_doctor.probes import authentication, certificates, experiments, offers, stages
 from l2tp_doctor.probes.dialing import Dialing
 from l2tp_doctor.probes.hops import hops
 from l2tp_doctor.probes.interface import CheckRequest, Listener, Measurement
@@ -23,6 +24,8 @@ from l2tp_doctor.protocol.dial import DialEvent
 from l2tp_doctor.protocol.ikev1 import events as ike
 from l2tp_doctor.protocol.ikev1.events import Step
 from l2tp_doctor.protocol.l2tp import events as l2tp
+from l2tp_doctor.protocol.silence import packets_of
+from l2tp_doctor.protocol.unanswered import Unanswered
 
 RESOLVE_TIMEOUT = 8.0
 # A dial over a path that has shown loss is tried again before silence is believed.
@@ -30,6 +33,14 @@ MAX_DIALS = 3
 # Seconds of the budget another dial needs to say more than the one before it: over a path that loses a fifth
 # of everything each way nearly all dials are over by then.
 DIAL_TIME = 20.0
+# Seconds after which no further dial begins: somebody waits for the answer.
+LAST_DIAL = 15.0
+# A path this bad does not carry a VPN even where a dial gets through in the end.  65 % loss each way leave
+# 0.88 of all questions unanswered, 30 % (which works) 0.51.
+HOPELESS_RATE = 0.75
+HOPELESS_RATE_OF_ANSWERED = 0.8
+HOPELESS_TRANSMISSIONS = 12
+HOPELESS_AFTER = 13.0
 
 # Endings that need no second dial to be believed.
 REFUSALS = (
@@ -43,10 +54,20 @@ REFUSALS = (
     "l2tp.cdn",
     "ppp.auth.needs_credentials",
 )
+IPCP_REFUSALS = ("address-refused", "protocol-rejected")
 
-# Seconds after which L2TP counts as silent: at 20 % loss each way SCCRQ and its copies are answered by then
-# in all but one of a thousand dials.
+# Seconds a request of the dial's must have gone unanswered before chance is weighed at all; by then every
+# experiment it starts has begun, and Quick Mode 3 has left four times.
+# SoftEther ignores a repeated message 3 or 5 and repeats its own answer every two seconds: once in the time
+# given to each, twice on a path that has shown loss.
+SHORTEST_SILENCE = {"main-1": 2.0, "SCCRQ": 3.0, "lcp": 4.0}
+USUAL_SILENCE = 2.8
+LOSSY_SILENCE = 4.5
+# Seconds after which L2TP counts as silent: at the latest, and where chance does not explain it.
 L2TP_SILENCE = 2.5
+SHORTEST_L2TP_SILENCE = 2.0
+# A gateway may take its time to start its PPP.
+LCP_SILENCE = 2.5
 # Packets of ours whose silence is the ESP's, even where the gateway ends the dial before L2TP is given up.
 ESP_SILENCE = 5
 
@@ -110,11 +131,14 @@ class _Check:
         self._run = run
         self._dialing: Dialing | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._gateway_chain: tuple[bytes, ...] = ()
         self._native = False
         self._no_raw_socket = ""
         self._forced = False
         self._closing = False
-        self._l2tp_timer: asyncio.TimerHandle | None = None
+        self._believed: Counter[str] = Counter()
+        self._sent = 0  # by the dials before this one
+        self._answered = 0
         self._batch = 0
         self._batches = 1
         self._answers = 0
@@ -125,7 +149,8 @@ class _Check:
         if not await self._resolve() or not self._route():
             return
         self._capabilities()
-        certificates.judge_own(run)
+        if certificates.judge_own(run):
+            self._compare_clocks()
         self._batches = offers.batches(run.profile, run.request)
         while self._batch < self._batches:
             if await self._dial_until_believed() or not self._offer_refused():
@@ -140,7 +165,9 @@ class _Check:
             await self._await_experiments()
             if not number and self._swept_away():
                 continue
-            if not self._worth_another_dial() or (number and self._only_other_ports_answered()):
+            if self._hopeless() or not self._worth_another_dial():
+                return False
+            if number and self._only_other_ports_answered():
                 return False
         return False
 
@@ -200,6 +227,8 @@ class _Check:
         run = self._run
         first = self._dialing is None
         if self._dialing is not None:
+            self._sent += self._dialing.engine.sent
+            self._answered += self._dialing.engine.counted[0]
             await self._dialing.close()
         overridden = (run.request.ike_port, run.request.nat_t_port) != (500, 4500)
         self._dialing = Dialing(
@@ -217,10 +246,51 @@ class _Check:
         if not overridden:
             run.observe("source.port_500", self._dialing.used_windows_ports, "dial")
         self._dialing.start()
-        connected = await asyncio.shield(self._dialing.finished)
-        self._stop_watching_l2tp()
+        connected = await self._watched(self._dialing)
         self._count(self._dialing)
         return connected
+
+    async def _watched(self, dialing: Dialing) -> bool:
+        """Waits until the dial has connected, has failed, or waits for what will not come any more."""
+        while not dialing.finished.done():
+            await asyncio.wait({dialing.finished}, timeout=experiments.POLL)
+            asked = None if dialing.finished.done() else dialing.engine.unanswered
+            if asked is not None:
+                self._weigh(dialing, asked)
+            if self._hopeless() and not dialing.finished.done():
+                return False
+        return dialing.finished.result()
+
+    def _weigh(self, dialing: Dialing, asked: Unanswered) -> None:
+        """Starts what an unanswered request calls for, and ends the wait once chance does not explain it."""
+        run = self._run
+        age = run.now - asked.first_sent
+        if asked.what == "SCCRQ" and (
+            age >= L2TP_SILENCE or self._silent(dialing, asked, SHORTEST_L2TP_SILENCE)
+        ):
+            self._on_l2tp_silence()
+        elif asked.what == "lcp" and age >= LCP_SILENCE:
+            self._on_lcp_silence()
+        least = SHORTEST_SILENCE.get(asked.what, LOSSY_SILENCE if run.lossy else USUAL_SILENCE)
+        if self._silent(dialing, asked, least) and all(task.done() for task in self._tasks.values()):
+            self._believed[asked.what] += 1
+            dialing.give_up()
+
+    def _silent(self, dialing: Dialing, asked: Unanswered, at_least: float) -> bool:
+        return self._run.believes_silence(
+            asked, dialing.channel, at_least=at_least, packets=packets_of(dialing.last_size)
+        )
+
+    def _hopeless(self) -> bool:
+        """Whether a path that has shown loss has swallowed nearly everything for as long as anybody waits."""
+        run, current = self._run, self._dialing
+        if current is None or run.now < HOPELESS_AFTER or not (run.lossy or current.engine.lossy):
+            return False
+        if current.tunnel_up:  # what PPP leaves unanswered may be the gateway's own slowness
+            return run.failure_rate >= HOPELESS_RATE_OF_ANSWERED
+        sent = self._sent + current.engine.sent
+        answers = self._answered + current.engine.counted[0]
+        return sent >= HOPELESS_TRANSMISSIONS and 1.0 - answers / sent >= HOPELESS_RATE
 
     def _count(self, dialing: Dialing) -> None:
         run, transmission = self._run, dialing.engine.initiator.transmission
@@ -234,7 +304,7 @@ class _Check:
         if dialing.engine.esp_sent >= ESP_SILENCE and run.log.latest("esp.received") is None:
             run.observe("esp.received", False, "dial")
         # Over all dials: one that fails at once has answered little, and says little about the path.
-        answers, transmissions = transmission.counted
+        answers, transmissions = dialing.engine.counted
         self._answers += answers
         self._transmissions += transmissions
         if self._transmissions:
@@ -244,14 +314,28 @@ class _Check:
 
     def _worth_another_dial(self) -> bool:
         """Only an ending that loss may explain is worth asking again."""
+        if self._run.now > LAST_DIAL or self._proven():
+            return False
         # Before a first answer an experiment has to show that the port answers at all.
-        # SoftEther does not repeat message 4: where that is lost, only a new dial gets on.
+        # SoftEther repeats message 4 only every two seconds: where that is lost, a new dial gets on.
         early = self._is("ike.main.reply_2", False) or self._is("ike.main.reply_4", False)
         first_messages_lost = early and (
             self._is("experiment.main_500.reply", True) or self._is("experiment.small.reply", True)
         )
         enough_time = self._run.deadline >= DIAL_TIME
         return enough_time and (self._run.lossy or first_messages_lost) and not self._said_why()
+
+    def _proven(self) -> bool:
+        """Whether chance was ruled out for the very message that stayed unanswered.
+
+        Not for those in the middle of Main Mode: a gateway that repeats its answers only in its own time, as
+        SoftEther does, stays silent when one of them is lost.  For L2TP on a path that has shown loss it
+        takes two dials: Quick Mode 3 may have been lost, and the experiment's dial may have taken the first
+        one's place on the gateway.
+        """
+        if self._believed["main-1"]:
+            return True
+        return self._believed["SCCRQ"] > (1 if self._run.lossy else 0)
 
     def _swept_away(self) -> bool:
         """Whether the gateway deleted a brand-new SA without a word of reason.
@@ -265,6 +349,9 @@ class _Check:
             and log.latest("ike.delete") is not None
             and log.latest("ike.notify.encrypted") is None
             and log.latest("l2tp.sccrp") is None
+            # Libreswan does so when an experiment's dial goes, which has told what there is to know.
+            and not self._is("experiment.esp_udp.received", True)
+            and not self._is("experiment.esp_native.received", True)
         )
 
     def _only_other_ports_answered(self) -> bool:
@@ -277,6 +364,7 @@ class _Check:
         """Whether the gateway refused in words, or a credential is missing: another dial ends the same."""
         failed = self._run.log.latest("ppp.auth.result")
         certificate = self._run.log.latest("certificate.problem")
+        address = self._run.log.latest("ppp.ipcp.rejected")
         # SoftEther asks for EAP first and takes MS-CHAPv2 too: only without agreement is a refusal the end.
         no_agreement = (
             self._run.log.latest("ppp.auth.refused") is not None
@@ -286,6 +374,7 @@ class _Check:
             no_agreement
             or any(self._run.log.latest(name) is not None for name in REFUSALS)
             or (failed is not None and failed.value == "failure")
+            or (address is not None and address.value in IPCP_REFUSALS)
             or (certificate is not None and certificate.value is not None)
             or self._is("experiment.l2tp_ephemeral.lcp", True)
         )
@@ -304,29 +393,17 @@ class _Check:
         elif isinstance(event, ike.NotifyReceived) and event.after is Step.MAIN_5 and event.encrypted:
             # The keys are equal, so it is the identity that was refused, or Main Mode itself.
             self._begin("aggressive", partial(experiments.aggressive, self._run))
+            self._on_certificate_refused()
+        elif isinstance(event, ike.DeleteReceived) and event.after is Step.MAIN_5:
+            self._on_certificate_refused()
+        elif isinstance(event, ike.CredentialNeeded) and event.kind == "certificate":
+            self._begin("key", partial(authentication.key_instead, self._run))
         elif isinstance(event, ike.PeerCertificates):
-            certificates.judge(self._run, event)
-        elif isinstance(event, ike.QuickModeEstablished):
-            self._watch_l2tp()
+            self._gateway_chain = event.chain
+            if certificates.judge(self._run, event):
+                self._compare_clocks()
         elif isinstance(event, l2tp.ControlSilent | l2tp.ControlAcknowledgedOnly):
             self._on_l2tp_silence()
-
-    def _watch_l2tp(self) -> None:
-        """Remarks on an unanswered SCCRQ long before it is given up, as IKE does by itself.
-
-        Not too early: a second dial from the same address can take the first one's place on the gateway.
-        """
-        if self._l2tp_timer is None:
-            self._l2tp_timer = asyncio.get_running_loop().call_later(L2TP_SILENCE, self._l2tp_is_late)
-
-    def _l2tp_is_late(self) -> None:
-        if self._run.log.latest("l2tp.sccrp") is None:
-            self._on_l2tp_silence()
-
-    def _stop_watching_l2tp(self) -> None:
-        if self._l2tp_timer is not None:
-            self._l2tp_timer.cancel()
-            self._l2tp_timer = None
 
     def _on_silence(self, step: Step) -> None:
         run = self._run
@@ -353,6 +430,17 @@ class _Check:
             if run.request.certificate is not None:
                 self._begin("small", partial(experiments.small, run))
                 self._begin("padded", partial(experiments.padded, run))
+            self._on_certificate_refused()
+
+    def _on_certificate_refused(self) -> None:
+        """Message 5 with our certificate was not taken: would the key be, and is it a matter of clocks?"""
+        if offers.authentication_for(self._run.request) != AUTH_PSK:
+            self._begin("key", partial(authentication.key_instead, self._run))
+            self._compare_clocks()
+
+    def _compare_clocks(self) -> None:
+        # The gateway's certificates may come after the question.
+        self._begin("clock", partial(authentication.compare_clocks, self._run, lambda: self._gateway_chain))
 
     def _on_refusal(self) -> None:
         """Message 1 was refused: which offer would be taken, and is it IKEv2 that is spoken?"""
@@ -365,7 +453,7 @@ class _Check:
 
     def _on_l2tp_silence(self) -> None:
         encapsulation = self._run.log.latest("esp.encapsulation")
-        if encapsulation is None:
+        if encapsulation is None or self._is("l2tp.sccrp", True):
             return
         in_udp = encapsulation.value == "udp"
         if self._is("nat.client_behind", True):
@@ -379,11 +467,19 @@ class _Check:
             return  # behind a real NAT native ESP is not to be had
         self._begin("encapsulation", partial(experiments.other_encapsulation, self._run, in_udp))
 
-    def _on_dial_over(self) -> None:
+    def _on_lcp_silence(self) -> None:
         # The tunnel is up and the call in it stays silent: behind a NAT another client may own the tunnel.
-        names = ("l2tp.established", "nat.client_behind")
-        if all(self._is(name, True) for name in names) and self._is("ppp.lcp.opened", False):
+        if self._is("l2tp.established", True) and self._is("nat.client_behind", True):
             self._begin("l2tp-port-ppp", partial(experiments.ppp_from_another_port, self._run))
+
+    def _on_dial_over(self) -> None:
+        if self._is("ppp.lcp.opened", False):
+            self._on_lcp_silence()
+        # Libreswan drops Quick Mode in silence while a neighbour behind the NAT has the same selectors.
+        # Asked only now: a second dial from the same address could take the place of a slow first one.
+        in_silence = self._run.log.latest("ike.notify.encrypted") is None
+        if in_silence and self._is("nat.client_behind", True) and self._is("ike.quick.reply_2", False):
+            self._begin("l2tp-port", partial(experiments.l2tp_from_another_port, self._run))
 
     def _begin_hops(self) -> None:
         """Looks for the hop that swallows IKE, unless the gateway is this very machine."""
@@ -409,7 +505,6 @@ class _Check:
     async def close(self) -> None:
         """Ends what still runs and tears the dial down."""
         self._closing = True
-        self._stop_watching_l2tp()
         for task in self._tasks.values():
             task.cancel()
         closing: list[asyncio.Future[None]] = list(self._tasks.values())

@@ -75,6 +75,8 @@ class Dialing:
         """Resolves to whether the dial connected."""
         self._closed = asyncio.Event()
         self._over = False
+        self.last_size = 0
+        """Octets of the datagram sent last."""
         self.esp_received = False
         self.tunnel_up = False
         self.path: GatewayPath = run.open_path(
@@ -99,6 +101,7 @@ class Dialing:
         )
         trace = run.note_trace if primary else discard_trace
         self.engine = Dial(config, run.random, trace, run.recorder.clear_copy)
+        run.count(lambda: self.engine.counted)
         self._driver: Driver[DialEvent] = Driver(self.engine, self._send, self._on_event, run.started)
 
     @property
@@ -112,15 +115,28 @@ class Dialing:
         # Its answer is a round trip away: time to read what the next messages need.
         asyncio.get_running_loop().run_in_executor(None, _preload)
 
+    def give_up(self) -> None:
+        """Stops waiting for what is unanswered; see :meth:`Dial.give_up`."""
+        self.engine.give_up(self._driver.now)
+        self._driver.pump()
+
+    @property
+    def channel(self) -> Channel:
+        """Where what is asked at present goes."""
+        return self.engine.initiator.channel
+
     def _send(self, datagram: Datagram) -> None:
         if datagram.channel is not Channel.ESP:
             self._run.asked(datagram.channel)
+        self.last_size = len(datagram.data)
         self.path.send(datagram)
 
     def _arrived(self, datagram: Datagram) -> None:
         self._driver.receive(datagram)
 
     def _on_event(self, event: DialEvent) -> None:
+        estimate = self.engine.initiator.transmission.estimate
+        self._run.rtt = self._run.rtt if estimate is None else estimate
         if isinstance(event, EspFirstReceived):
             self.esp_received = True
         elif isinstance(event, TunnelEstablished):

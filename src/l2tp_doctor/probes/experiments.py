@@ -38,15 +38,24 @@ from l2tp_doctor.protocol.isakmp.payloads import Identification
 from l2tp_doctor.protocol.l2tp.events import TunnelEstablished
 from l2tp_doctor.protocol.nat_t import unwrap_isakmp, wrap_isakmp
 from l2tp_doctor.protocol.ppp.events import LcpOpened
+from l2tp_doctor.protocol.silence import packets_of
+from l2tp_doctor.protocol.unanswered import Unanswered
 from l2tp_doctor.protocol.wire import WireError
 
 Experiment = Callable[[Run], Awaitable[None]]
 
 # Gateways that never heard of a client count its half-open dials; a handful at once is no attack.
 PRIVATE_USE_CIPHER = 65001  # RFC 2409 appendix A: 65001-65535 are for private use
+# Seconds for a refusal, two tries of the question: without and with a round-trip time measured before.
 REFUSAL_PATIENCE = 0.9
-IKEV2_TIMES = (0.0, 0.5, 0.6, 0.7)
+QUICK_REFUSAL = 0.5
+# Seconds an experiment asks at least; and how often it looks whether it has asked enough.
+SHORTEST_EXPERIMENT = 1.0
+POLL = 0.05
+IKEV2_WAITS = (0.4, 0.4, 0.45, 0.5, 0.55, 0.6)
 PADDED_SIZE = 1800
+# Seconds after which a second dial's own silence may be believed: Quick Mode 3 has left three times by then.
+SHORTEST_DIAL = 1.5
 L2TP_PATIENCE = 4.0  # seconds for a second dial to show whether L2TP answers
 EPHEMERAL_L2TP_PORT = 50701  # any port but 1701; from the range that systems hand out
 MAX_CHOICES = 2
@@ -110,23 +119,40 @@ async def phase1(run: Run, name: str, policy: InitiatorPolicy) -> Outcome:
 
     path = run.open_path(name, on_datagram=arrived)
     try:
-        engine = Ikev1Initiator(policy, run.path_addresses(path), Credentials(), run.random)
+        engine = Ikev1Initiator(_hurried(run, policy), run.path_addresses(path), Credentials(), run.random)
+        run.count(lambda: engine.transmission.counted)
+        largest = 0
 
         def send(datagram: Datagram) -> None:
+            nonlocal largest
+            largest = max(largest, len(datagram.data))
             run.asked(datagram.channel)
             path.send(datagram)
 
         drivers.append(Driver(engine, send, on_event, run.started))
         drivers[0].start()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(finished.wait(), policy.retransmission.give_up * 2 + 1)
+        while not finished.is_set():
+            packets = packets_of(largest)
+            if run.believes_silence(
+                engine.unanswered, engine.channel, at_least=SHORTEST_EXPERIMENT, packets=packets
+            ):
+                break
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(finished.wait(), POLL)
     finally:
         for driver in drivers:
             driver.stop()
         path.close()
     if outcome.retransmitted:
         run.lossy = True
+    run.rtt = engine.transmission.estimate if run.rtt is None else run.rtt
     return outcome
+
+
+def _hurried(run: Run, policy: InitiatorPolicy) -> InitiatorPolicy:
+    """An experiment need not guess a round-trip time that another flow has measured."""
+    patience = policy.retransmission
+    return replace(policy, retransmission=replace(patience, initial=patience.first_interval(run.rtt)))
 
 
 async def answers(run: Run, name: str, channel: Channel = Channel.IKE) -> bool:
@@ -140,7 +166,8 @@ async def answers(run: Run, name: str, channel: Channel = Channel.IKE) -> bool:
         PRIVATE_USE_CIPHER, 256, 2, Group.MODP_2048, offers.authentication_for(run.request)
     )
     policy = offers.experiment_policy(run.profile, (impossible,), channel)
-    brief = replace(policy.retransmission, give_up=REFUSAL_PATIENCE)
+    known = REFUSAL_PATIENCE if run.rtt is None else max(QUICK_REFUSAL, 4.0 * run.rtt)
+    brief = replace(policy.retransmission, give_up=known)
     if (await phase1(run, name, replace(policy, retransmission=brief))).reply:
         return True
     policy = offers.experiment_policy(run.profile, _dial_transforms(run), channel)
@@ -165,6 +192,8 @@ async def ping(run: Run) -> None:
             return
         run.observe("host.ping_reply", rtt is not None, "ping")
         if rtt is not None:
+            run.rtt = rtt if run.rtt is None else run.rtt
+            run.count(lambda: (1, 1))
             run.observe("host.ping_rtt", round(rtt, 6), "ping")
 
 
@@ -318,8 +347,14 @@ async def _ikev2(run: Run, channel: Channel) -> str:
     message = encode_sa_init(spi, Group.MODP_2048, key_exchange.public, run.random(32))
     payload = wrap_isakmp(message) if channel is Channel.NAT_T else message
     path = run.open_path("ikev2", on_datagram=arrived)
+    sent, began = 0, run.now
+    run.count(lambda: (1, sent) if answered.done() and not answered.cancelled() else (0, 0))
     try:
-        for wait in (*IKEV2_TIMES[1:], IKEV2_TIMES[-1]):
+        for wait in IKEV2_WAITS:
+            asked = Unanswered("ikev2", sent, began, run.now)
+            if sent and run.believes_silence(asked, channel, at_least=SHORTEST_EXPERIMENT):
+                break
+            sent += 1
             run.asked(channel)
             path.send(Datagram(channel, payload))
             with contextlib.suppress(TimeoutError):
@@ -407,10 +442,16 @@ async def _dial_to_l2tp(
     )
     try:
         dialing.start()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(decided.wait(), L2TP_PATIENCE)
+        end = run.now + L2TP_PATIENCE
+        while not decided.is_set() and run.now < end:
+            asked = dialing.engine.unanswered
+            if run.believes_silence(asked, dialing.channel, at_least=SHORTEST_DIAL):
+                break
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(decided.wait(), POLL)
     finally:
         await dialing.close()
+        run.lossy = run.lossy or dialing.engine.lossy
     return dialing
 
 

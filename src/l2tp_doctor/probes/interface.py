@@ -19,10 +19,10 @@ Stage = Literal[
 
 @dataclass(frozen=True, slots=True)
 class ClientCertificate:
-    """A client certificate chain (DER, leaf first) and its private key (PKCS#8 DER)."""
+    """A client certificate chain (DER, leaf first) and its private key (PKCS#8 DER), if there is one."""
 
     chain: tuple[bytes, ...]
-    private_key: Secret
+    private_key: Secret | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,10 @@ class CheckRequest:
         username: PPP user name as text, or ``None``.
         password: PPP password in UTF-8, or ``None``.
         certificate: for certificate profiles.
+        authentication: what the profile is set to; ``auto`` takes certificates when there is one.
         trust_anchors: CA certificates (DER) for the gateway's certificate.
+        crls: revocation lists (DER) for it.
+        ntp: name or address of a clock to be trusted, or ``None``.
         family: 4 or 6 to insist on one; ``None`` takes the resolver's order.
         nat_t: ``auto`` lets NAT-D decide where native ESP is possible and forces
             NAT-T where it is not; ``forced`` and ``native`` insist.
@@ -54,7 +57,10 @@ class CheckRequest:
     username: str | None = None
     password: Secret | None = None
     certificate: ClientCertificate | None = None
+    authentication: Literal["auto", "psk", "certificate"] = "auto"
     trust_anchors: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+    ntp: str | None = None
     family: Literal[4, 6] | None = None
     nat_t: Literal["auto", "forced", "native"] = "auto"
     aggressive: bool = False

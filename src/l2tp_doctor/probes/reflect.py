@@ -36,6 +36,7 @@ from l2tp_doctor.protocol.secret import Secret
 RESOLVE_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 3.0
 NO_ANSWER = "no answer on any channel: what arrived cannot be known"
+NO_RETURN = "no UDP channel brings even a small answer back"
 _CHANNELS = {
     Lane.IKE: Channel.IKE,
     Lane.NAT_T: Channel.NAT_T,
@@ -43,7 +44,7 @@ _CHANNELS = {
     Lane.ESP: Channel.ESP,
 }
 _ARRIVING = {Channel.IKE: Lane.IKE, Channel.NAT_T: Lane.NAT_T, Channel.ESP: Lane.ESP}
-_PORT_NAMES = {Channel.IKE: "udp500", Channel.NAT_T: "udp4500", Channel.ESP: ""}
+_PORT_NAMES = {Channel.IKE: "udp500", Channel.NAT_T: "udp4500", Channel.ESP: "esp"}
 VPN_LANES = (Lane.IKE, Lane.NAT_T, Lane.ESP_UDP, Lane.ESP)
 
 
@@ -60,6 +61,7 @@ class ReflectRequest:
         family: 4 or 6 to insist on one.
         sizes: the ladder in bytes of UDP payload or ESP packet.
         budget: hard limit in seconds.
+        gateway: address of the gateway whose path is in question; empty when there is none.
     """
 
     host: str
@@ -70,6 +72,7 @@ class ReflectRequest:
     family: Literal[4, 6] | None = None
     sizes: tuple[int, ...] = SIZES
     budget: float = 45.0
+    gateway: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,7 @@ class _Test:
         self._control: _Control | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._finished: asyncio.Future[None] = self._loop.create_future()
+        self._source = f"reflect:{request.host}"
         self._remote = ""
         self._local = ""
 
@@ -209,7 +213,7 @@ class _Test:
         return self._loop.time() - self._started
 
     def _observe(self, name: str, value: Value, *, reason: str = "") -> None:
-        self._log.add(name, value, at=round(self._now, 6), source="probe:reflect", reason=reason)
+        self._log.add(name, value, at=round(self._now, 6), source=self._source, reason=reason)
 
     def _note(self, event: TraceEvent) -> None:
         self._trace.append(event)
@@ -387,6 +391,8 @@ class _Test:
     def _conclude(self) -> None:
         findings = self._engine.findings
         self._observe("reflect.answered", findings.answered)
+        if self._request.gateway:
+            self._observe("reflect.near_gateway", same_network(self._remote, self._request.gateway))
         for channel in self._channels():
             if channel.name == Lane.CONTROL.value:
                 self._observe("reflect.control.answered", channel.returned)
@@ -414,7 +420,10 @@ class _Test:
         ]
         if large:
             self._observe("reflect.fragments.arrived", all(cell.arrived for cell in large))
-            self._observe("reflect.fragments.returned", all(cell.returned for cell in large))
+            # Where small answers do not return either, that large ones do not says nothing about size.
+            heard = [cell for cell in large if any(other.returned for other in findings.of(cell.lane))]
+            returned = all(cell.returned for cell in heard) if heard else None
+            self._observe("reflect.fragments.returned", returned, reason="" if heard else NO_RETURN)
             if any(cell.arrived for cell in large):
                 self._observe("reflect.fragments.seen", any(cell.fragmented for cell in large))
         asked = [findings.of(lane) for lane in VPN_LANES]
@@ -422,8 +431,9 @@ class _Test:
         if ladders:
             arrived = min(_largest([(cell, cell.arrived) for cell in cells]) for cells in ladders)
             self._observe("reflect.largest_arrived", arrived)
-            returned = min(_largest([(cell, cell.returned) for cell in cells]) for cells in ladders)
-            self._observe("reflect.largest_returned", returned)
+            heard_ladders = [cells for cells in ladders if any(cell.returned for cell in cells)]
+            sizes = [_largest([(cell, cell.returned) for cell in cells]) for cells in heard_ladders]
+            self._observe("reflect.largest_returned", min(sizes, default=0))
 
     def _conclude_nat(self) -> None:
         reports = self._engine.findings.reports
@@ -441,6 +451,19 @@ class _Test:
         ]
         if ports:
             self._observe("reflect.nat.source_port_rewritten", any(ports))
+
+
+def same_network(one: str, other: str) -> bool:
+    """Returns whether two addresses are so close that nearly the whole path to them is the same.
+
+    The size is a guess: hosts behind one firewall usually share a /24, or a /64 of IPv6 (RFC 4291 §2.5.4).
+    """
+    first = ipaddress.ip_address(one.partition("%")[0])
+    second = ipaddress.ip_address(other.partition("%")[0])
+    if first.version != second.version:
+        return False
+    prefix = 24 if first.version == 4 else 64
+    return second in ipaddress.ip_network(f"{first}/{prefix}", strict=False)
 
 
 def _largest(cells: list[tuple[Cell, int]]) -> int:

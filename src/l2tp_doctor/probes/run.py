@@ -17,11 +17,23 @@ from l2tp_doctor.probes.interface import CheckRequest, Listener
 from l2tp_doctor.protocol.engine import Channel, Datagram, RandomSource, TraceEvent
 from l2tp_doctor.protocol.ikev1.policy import PathAddresses
 from l2tp_doctor.protocol.nat_t import KEEPALIVE
+from l2tp_doctor.protocol.silence import failure_rate, transmissions_needed
+from l2tp_doctor.protocol.unanswered import Unanswered
 
+Counter = Callable[[], tuple[int, int]]
+"""Returns how many questions of a flow were answered, and the transmissions those answers took."""
 DatagramSink = Callable[[Datagram], None]
 # As with packets: a flood's tail proves nothing, and each line is shown to a person.
 MAX_TRACE = 5000
+MAX_TIMES = 256
+# Seconds for an answer: where no round trip was measured, a satellite's; else a slow gateway's thought.
+UNKNOWN_SETTLING = 1.0
+MIN_SETTLING = 0.3
+# Seconds a port must have been silent, however often it was asked meanwhile.
+SHORTEST_SILENCE = 2.0
+MIN_TRANSMISSIONS = 8
 PORT_NAMES = {Channel.IKE: "udp500", Channel.NAT_T: "udp4500"}
+ICMP_NAMES = {**PORT_NAMES, Channel.ESP: "esp"}
 
 
 @dataclass
@@ -54,6 +66,10 @@ class Run:
         self._asked: set[Channel] = set()
         self.lossy = False
         """Something was answered only after it had been sent again."""
+        self.rtt: float | None = None
+        """A round-trip time that something measured, in seconds."""
+        self._sent_at: dict[Channel, list[float]] = {}
+        self._counters: list[Counter] = []
 
     @property
     def now(self) -> float:
@@ -131,6 +147,68 @@ class Run:
     def asked(self, channel: Channel) -> None:
         """Something that deserves an answer was sent there."""
         self._asked.add(channel)
+        times = self._sent_at.setdefault(channel, [])
+        if len(times) < MAX_TIMES:
+            times.append(self.now)
+
+    # -- when a silence is believed -----------------------------------------------------------
+
+    def count(self, counter: Counter) -> None:
+        """Takes a flow's counter into the estimate of this path's loss."""
+        self._counters.append(counter)
+
+    @property
+    def counted(self) -> tuple[int, int]:
+        """Answers of all flows, and the transmissions they took."""
+        counts = [counter() for counter in self._counters]
+        return sum(answers for answers, _ in counts), sum(sent for _, sent in counts)
+
+    @property
+    def failure_rate(self) -> float:
+        """The share of questions that chance leaves unanswered on this path, as far as it has shown."""
+        return failure_rate(*self.counted)
+
+    @property
+    def settling(self) -> float:
+        """Seconds that an answer may take: three round trips, or a second where none was measured."""
+        return UNKNOWN_SETTLING if self.rtt is None else max(MIN_SETTLING, 3.0 * self.rtt)
+
+    def believes_silence(
+        self, asked: Unanswered | None, channel: Channel, *, at_least: float, packets: int = 1
+    ) -> bool:
+        """Whether chance does not explain any more that something stays unanswered.
+
+        The bound is that of :mod:`l2tp_doctor.protocol.silence`, for the question's own transmissions or,
+        where the port has never said anything, for all that was ever asked there.
+
+        Args:
+            asked: the question under way, as its engine tells.
+            channel: where it goes.
+            at_least: seconds it must have been asked for: paths have short breaks, too.
+            packets: IP packets one transmission takes.
+        """
+        if asked is None or self.now - asked.first_sent < at_least:
+            return False
+        transmissions = asked.transmissions - (self.now - asked.last_sent < self.settling)
+        return transmissions >= transmissions_needed(self.failure_rate, out=packets) or self._mute(channel)
+
+    def _mute(self, channel: Channel) -> bool:
+        """Whether a port stayed silent to everything.
+
+        Where neither port ever said anything, chance would have had to swallow what was sent to either.
+        """
+        times = self._sent_at.get(channel, [])
+        if channel in self._heard or not times or self.now - times[0] < SHORTEST_SILENCE:
+            return False
+        needed = transmissions_needed(self.failure_rate)
+        if self._heard:
+            return self._settled(times) >= needed
+        every = [time for sent in self._sent_at.values() for time in sent]
+        return self._settled(times) >= MIN_TRANSMISSIONS and self._settled(every) >= needed
+
+    def _settled(self, times: list[float]) -> int:
+        """Counts the transmissions whose answers would be here."""
+        return sum(1 for time in times if self.now - time >= self.settling)
 
     def sign_of_life(self, datagram: Datagram, sender: Endpoint, source: str) -> None:
         """Notes that something came back from one of the gateway's ports, and from which address."""
@@ -143,13 +221,16 @@ class Run:
             self.observe(f"{name}.reply", True, source)
         if sender.address.split("%")[0] != self.remote.split("%")[0]:
             self.observe_once(f"{name}.reply_from", sender.address, source)
+        asked = self.request.ike_port if datagram.channel is Channel.IKE else self.request.nat_t_port
+        if sender.port != asked:
+            self.observe_once(f"{name}.reply_port", sender.port, source)
 
     def icmp(self, channel: Channel, notice: IcmpNotice, source: str) -> None:
         """Notes an ICMP error, or our own system's refusal to send."""
         if notice.local:
             self.observe_once("route.error", notice.name, source)
             return
-        name = PORT_NAMES[channel]
+        name = ICMP_NAMES[channel]
         self.observe_once(f"{name}.icmp", notice.name, source)
         if notice.sender:
             self.observe_once(f"{name}.icmp_from", notice.sender, source)

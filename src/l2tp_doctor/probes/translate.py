@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from l2tp_doctor.probes import certificates
 from l2tp_doctor.probes.run import Run
 from l2tp_doctor.protocol import dial
 from l2tp_doctor.protocol.engine import Channel
@@ -70,7 +71,8 @@ def _credential(run: Run, event: ike.CredentialNeeded) -> None:
     name = "ike.main.needs_psk" if event.kind == "psk" else "ike.main.needs_certificate"
     run.observe(name, True, SOURCE)
     if event.kind == "certificate":
-        run.observe("certificate.client_problem", "missing", SOURCE)
+        problem = "missing" if run.request.certificate is None else "no-key"
+        run.observe("certificate.client_problem", problem, SOURCE)
 
 
 def _notify(run: Run, event: ike.NotifyReceived) -> None:
@@ -119,6 +121,10 @@ def _version(run: Run, _event: ike.VersionRefused) -> None:
 
 def _esp(run: Run, _event: dial.EspFirstReceived) -> None:
     run.observe("esp.received", True, SOURCE)
+
+
+def _other_sa(run: Run, event: dial.EspOfAnotherSa) -> None:
+    run.observe("esp.other_sa", "udp" if event.udp_encapsulated else "native", SOURCE)
 
 
 def _tunnel(run: Run, event: l2tp.TunnelEstablished) -> None:
@@ -263,6 +269,7 @@ TABLE: dict[type[Any], Callable[[Run, Any], None]] = {
     ike.NatDetected: _nat,
     ike.Floated: _floated,
     ike.CredentialNeeded: _credential,
+    ike.CertificateRequested: certificates.requested,
     ike.NotifyReceived: _notify,
     ike.DeleteReceived: _delete,
     ike.Undecryptable: _undecryptable,
@@ -272,6 +279,7 @@ TABLE: dict[type[Any], Callable[[Run, Any], None]] = {
     ike.QuickModeEstablished: _quick,
     ike.VersionRefused: _version,
     dial.EspFirstReceived: _esp,
+    dial.EspOfAnotherSa: _other_sa,
     l2tp.TunnelEstablished: _tunnel,
     l2tp.SessionEstablished: _session,
     l2tp.StopCcnReceived: _stopccn,

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Literal
 
+from . import revocation
 from .crypto import CryptoError, certificate_public_key, load_certificate
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class CertificateProblem:
 
     kind: ProblemKind
     certificate: str
-    """Subject of the certificate, or ``received #2``, ``trust anchor #1``, ``CRL #1`` if unreadable."""
+    """Subject of the certificate, or ``received #2``, ``trust anchor #1`` if unreadable."""
     position: int | None
     """Place in the chain, 0 for the gateway's own certificate; ``None`` if it is not in the chain."""
     detail: str
@@ -94,6 +95,12 @@ class CertificateReport:
     problems: tuple[CertificateProblem, ...]
     chain: tuple[str, ...]
     """Subjects from the gateway's certificate up to the trust anchor, as far as the chain could be built."""
+    crls: tuple[revocation.CrlNote, ...] = ()
+    """What became of each revocation list, in the order given."""
+    revocation_checked: bool = False
+    """Whether a list of the issuer of the gateway's own certificate could be believed."""
+    crl_urls: tuple[str, ...] = ()
+    """Where the certificate says that list is to be had."""
 
     @property
     def valid(self) -> bool:
@@ -148,8 +155,9 @@ def validate_chain(
         received: DER certificates in any order.  The gateway's own is the first one that did not
             issue another of them.
         trust_anchors: DER certificates the client trusts.
-        crls: DER revocation lists.  Missing or outdated ones are no problem, as in Windows
-            (``strongcrlcheck`` 1: only what is listed as revoked fails).
+        crls: DER revocation lists.  Missing ones and those that cannot be believed (outdated, of another
+            authority, wrongly signed) are no problem, as in Windows (``strongcrlcheck`` 1: only what is
+            listed as revoked fails); the report says which they are.
         at: the time to judge for, with a time zone.
         expected_name: DNS name or IP literal that was dialled; ``None`` skips that check.
 
@@ -302,8 +310,9 @@ class _Judge:
         self._received = self._read(received, "received")
         self._anchors = self._read(trust_anchors, "trust anchor")
         self._anchor_ders = {anchor.der for anchor in self._anchors}
-        self._crls = self._read_crls(crls)
+        self._crls, self._unread_crls = revocation.read_crls(crls)
         self._signatures: dict[tuple[bytes, bytes], bool] = {}
+        self._crl_signatures: dict[tuple[int, bytes], bool] = {}
         if not received:
             self._problems.append(CertificateProblem("missing", "", None, "the gateway sent no certificate"))
 
@@ -321,19 +330,6 @@ class _Judge:
             except CryptoError as error:
                 self._problems.append(CertificateProblem("malformed", f"{label} #{number}", None, str(error)))
         return parsed
-
-    def _read_crls(self, ders: Sequence[bytes]) -> list[x509.CertificateRevocationList]:
-        from cryptography import x509
-
-        lists = []
-        for number, der in enumerate(ders, 1):
-            try:
-                crl = x509.load_der_x509_crl(der)
-                crl.issuer.public_bytes()
-                lists.append(crl)
-            except Exception as error:  # as in _parse: no common root
-                self._problems.append(CertificateProblem("malformed", f"CRL #{number}", None, str(error)))
-        return lists
 
     def report(self) -> CertificateReport:
         """Returns the judgement on the best chain."""
@@ -356,7 +352,14 @@ class _Judge:
             not_after=leaf.not_after,
             problems=(*self._problems, *problems),
             chain=tuple(certificate.subject_text for certificate in path),
+            crls=self._crl_notes(path),
+            revocation_checked=self._leaf_checked(path),
+            crl_urls=revocation.distribution_points(leaf.certificate),
         )
+
+    def _crl_notes(self, path: list[_Parsed]) -> tuple[revocation.CrlNote, ...]:
+        notes = [*self._unread_crls, *(note for _, note in self._judged_crls(path))]
+        return tuple(sorted(notes, key=lambda note: note.number))
 
     def _leaf(self) -> _Parsed:
         issuers = {other.issuer for other in self._received if not other.self_issued}
@@ -401,7 +404,7 @@ class _Judge:
                 *self._check_time(certificate),
                 *self._check_issuer(certificate, issuer, len(path)),
                 *(self._check_authority(path, position) if position else self._check_gateway(certificate)),
-                *self._check_revocation(certificate, issuer),
+                *self._check_revocation(path, position),
             ]
             problems += [
                 CertificateProblem(kind, certificate.subject_text, position, detail) for kind, detail in found
@@ -474,40 +477,53 @@ class _Judge:
         if not self._is_anchor(certificate):
             yield from _check_extended_usage(extensions)
 
-    def _check_revocation(
-        self, certificate: _Parsed, issuer: _Parsed | None
-    ) -> Iterator[tuple[ProblemKind, str]]:
-        if issuer is None:
+    def _check_revocation(self, path: list[_Parsed], position: int) -> Iterator[tuple[ProblemKind, str]]:
+        if position + 1 == len(path):
             return
-        usage = issuer.extensions.key_usage
-        if usage is not None and not usage.crl_sign:
-            return  # lists signed with this key mean nothing
-        for crl in self._crls:
+        certificate, issuer = path[position], _as_issuer(path[position + 1])
+        for crl in self._believed(path):
+            if not crl.covers_one(authority=position > 0) or not self._crl_signed(crl, issuer):
+                continue
             try:
-                if crl.issuer.public_bytes() != issuer.subject or not _crl_signed(crl, issuer):
-                    continue
-                entry = crl.get_revoked_certificate_by_serial_number(certificate.serial)
-                if entry is not None and entry.revocation_date_utc <= self._at:
-                    yield "revoked", f"revoked on {entry.revocation_date_utc.isoformat()}"
-                    return
-            except Exception as error:  # the list is read lazily; as in _parse
-                yield "malformed", f"a revocation list of {issuer.subject_text} cannot be read: {error}"
+                since = revocation.revoked_since(crl, certificate.serial)
+            except CryptoError as error:
+                yield "malformed", f"a revocation list of {issuer.text} cannot be read: {error}"
+                continue
+            if since is not None and since <= self._at:
+                yield "revoked", f"revoked on {since.isoformat()}"
+                return
+
+    def _judged_crls(self, path: list[_Parsed]) -> list[tuple[revocation.ReadCrl, revocation.CrlNote]]:
+        issuers = [_as_issuer(certificate) for certificate in path[1:]]
+        return [(crl, revocation.judge_crl(crl, issuers, self._at, self._crl_signed)) for crl in self._crls]
+
+    def _crl_signed(self, crl: revocation.ReadCrl, issuer: revocation.Issuer) -> bool:
+        # A peer that sends a maze of chains must not make us hash a large list once for each.
+        key = (crl.number, issuer.der)
+        if key not in self._crl_signatures:
+            self._crl_signatures[key] = revocation.signed_by(crl, issuer)
+        return self._crl_signatures[key]
+
+    def _believed(self, path: list[_Parsed]) -> list[revocation.ReadCrl]:
+        return [crl for crl, note in self._judged_crls(path) if note.state == "good"]
+
+    def _leaf_checked(self, path: list[_Parsed]) -> bool:
+        """Whether a list of the leaf's issuer could be believed."""
+        return len(path) > 1 and any(
+            crl.covers_one(authority=False) and self._crl_signed(crl, _as_issuer(path[1]))
+            for crl in self._believed(path)
+        )
 
 
-def _crl_signed(crl: x509.CertificateRevocationList, issuer: _Parsed) -> bool:
-    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
-
-    key = certificate_public_key(issuer.certificate)
-    if isinstance(
-        key,
-        rsa.RSAPublicKey
-        | dsa.DSAPublicKey
-        | ec.EllipticCurvePublicKey
-        | ed25519.Ed25519PublicKey
-        | ed448.Ed448PublicKey,
-    ):
-        return crl.is_signature_valid(key)
-    return False
+def _as_issuer(certificate: _Parsed) -> revocation.Issuer:
+    usage = certificate.extensions.key_usage
+    return revocation.Issuer(
+        certificate.certificate,
+        certificate.der,
+        certificate.subject,
+        usage is None or usage.crl_sign,  # lists signed with another key mean nothing
+        certificate.subject_text,
+    )
 
 
 def _check_extended_usage(extensions: _Extensions) -> Iterator[tuple[ProblemKind, str]]:

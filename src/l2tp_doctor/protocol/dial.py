@@ -7,12 +7,20 @@ say comes out as events unchanged, between this module's own.
 
 from __future__ import annotations
 
-import enum
 import ipaddress
 from collections import deque
 from dataclasses import dataclass, replace
 
 from l2tp_doctor.protocol import nat_t
+from l2tp_doctor.protocol.dial_events import (
+    Connected,
+    DialClosed,
+    DialEvent,
+    DialState,
+    EspFirstReceived,
+    EspOfAnotherSa,
+    Failed,
+)
 from l2tp_doctor.protocol.engine import (
     Channel,
     Datagram,
@@ -37,9 +45,25 @@ from l2tp_doctor.protocol.ppp import events as ppp
 from l2tp_doctor.protocol.ppp.config import LinkConfig
 from l2tp_doctor.protocol.ppp.link import PppLink
 from l2tp_doctor.protocol.ppp.phases import Phase
+from l2tp_doctor.protocol.silence import failure_rate
 from l2tp_doctor.protocol.tunnel_echo import EchoOutcome, TunnelEcho
+from l2tp_doctor.protocol.unanswered import Unanswered
 from l2tp_doctor.protocol.wire import WireError
 
+__all__ = [
+    "Connected",
+    "Dial",
+    "DialClosed",
+    "DialConfig",
+    "DialEvent",
+    "DialState",
+    "EspFirstReceived",
+    "EspOfAnotherSa",
+    "Failed",
+    "preload",
+]
+
+MIN_ESP = 24  # octets: SPI, sequence number, an 8-octet IV and a block (RFC 4303 §2)
 DEFAULT_MRU = 1500  # RFC 1661 §6.1: where the option is not negotiated
 
 
@@ -59,60 +83,6 @@ def preload() -> None:
     from cryptography.hazmat.primitives.ciphers import Cipher
 
     del DES, MD4, ec, Cipher
-
-
-class DialState(enum.Enum):
-    """Where the dial as a whole stands."""
-
-    IDLE = "idle"
-    IKE = "ike"
-    L2TP = "l2tp"
-    PPP = "ppp"
-    ECHO = "echo"
-    CONNECTED = "connected"
-    FAILED = "failed"
-    CLOSING_PPP = "closing-ppp"
-    CLOSING_L2TP = "closing-l2tp"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class EspFirstReceived:
-    """The first authentic ESP packet of our SA arrived."""
-
-    udp_encapsulated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """Everything a VPN needs is up: an address, and a peer that answers through the tunnel."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The dial cannot go on; ``state`` is where it stood and ``reason`` a short technical word."""
-
-    state: DialState
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class DialClosed:
-    """Teardown is over; ``clean`` when every layer that was up was closed in order."""
-
-    clean: bool
-
-
-DialEvent = (
-    ike.IkeEvent
-    | l2tp.L2tpEvent
-    | ppp.LinkEvent
-    | EspFirstReceived
-    | EchoOutcome
-    | Connected
-    | Failed
-    | DialClosed
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +130,13 @@ class Dial:
         self._ike = Ikev1Initiator(config.ike, config.paths, config.credentials, random, trace, clear_copies)
         self._esp: EspPath | None = None
         self._esp_heard = False
+        self._other_sa_heard = False
         self._esp_sent = 0
         self._tunnel: L2tpTunnel | None = None
         self._peer_port = L2TP_PORT
         self._link: PppLink | None = None
         self._echo: TunnelEcho | None = None
+        self._echo_repetitions = 1  # the first may only be early: see tunnel_echo
         self._link_alive = False
         self._peer_mru = DEFAULT_MRU
         self._outgoing: deque[Datagram] = deque()
@@ -226,10 +198,28 @@ class Dial:
             self._keepalive_at = now + self._config.keepalive_interval
         if self._echo is not None:
             self._echo.handle_timer(now)
+            if self.lossy and self._link is not None and self._echo.repetitions != self._echo_repetitions:
+                self._echo_repetitions = self._echo.repetitions
+                self._link.repeat_acknowledgements(now)
             self._pump_echo(now)
         if self._close_by is not None and now >= self._close_by:
             self._clean = False
             self._close_next(now)
+        self._pump(now)
+
+    def give_up(self, now: float) -> None:
+        """Stops waiting for what is unanswered, with the events its layer has for that; then as usual.
+
+        For an owner that knows from elsewhere that no answer will come.  PPP beyond LCP keeps its own time: a
+        gateway may be asking others (RADIUS, DHCP) for its answer.
+        """
+        if self.state is DialState.IKE:
+            self._ike.give_up(now)
+        elif self.state is DialState.L2TP and self._tunnel is not None:
+            self._tunnel.delivery.expire(now)
+            self._tunnel.handle_timer(now)
+        elif self.state is DialState.PPP and self._link is not None:
+            self._link.give_up(now)
         self._pump(now)
 
     def next_event(self) -> DialEvent | None:
@@ -263,6 +253,31 @@ class Dial:
         """Whether IKE, L2TP or PPP saw something answered only after it had been repeated."""
         layers = (self._ike.transmission, self._tunnel, self._link)
         return any(layer is not None and layer.lossy for layer in layers)
+
+    @property
+    def unanswered(self) -> Unanswered | None:
+        """What is being asked again and again at this moment, as far as :meth:`give_up` could end it."""
+        if self.state is DialState.IKE:
+            return self._ike.unanswered
+        if self.state is DialState.L2TP and self._tunnel is not None:
+            return self._tunnel.delivery.unanswered
+        if self.state is DialState.PPP and self._link is not None:
+            return self._link.unanswered
+        return None
+
+    @property
+    def counted(self) -> tuple[int, int]:
+        """Answers, and the transmissions they took, in IKE and in L2TP."""
+        layers = [self._ike.transmission.counted]
+        if self._tunnel is not None:
+            layers.append(self._tunnel.delivery.counted)
+        return sum(answers for answers, _ in layers), sum(sent for _, sent in layers)
+
+    @property
+    def sent(self) -> int:
+        """Requests sent in IKE and L2TP, repetitions included, whether they were answered or not."""
+        tunnel = 0 if self._tunnel is None else self._tunnel.delivery.sent
+        return self._ike.transmission.sent + tunnel
 
     @property
     def esp_sent(self) -> int:
@@ -333,12 +348,15 @@ class Dial:
     def _receive_esp(self, data: Datagram, now: float) -> None:
         if self._esp is None or self._tunnel is None:
             self._note(now, "esp", "dropped: no SA", len(data.data), trigger="unexpected")
+            self._note_other_sa(data)
             return
         try:
             arrived = self._esp.open(data.data)
         except (EspError, WireError) as error:
             trigger = error.reason if isinstance(error, EspError) else "malformed"
             self._note(now, "esp", f"dropped: {trigger}", len(data.data), trigger=trigger)
+            if not self._esp.addressed(data.data):
+                self._note_other_sa(data)
             return
         # Whoever sends under a pair has both halves of it.
         self._ike.confirm_quick_mode(now, self._esp.heard_under)
@@ -355,6 +373,11 @@ class Dial:
         # RFC 2661 §8.1: the responder may answer from another port, which is then used for good.
         self._peer_port = arrived.datagram.source_port
         self._tunnel.receive(arrived.datagram.payload, now)
+
+    def _note_other_sa(self, data: Datagram) -> None:
+        if not self._other_sa_heard and len(data.data) >= MIN_ESP:
+            self._other_sa_heard = True
+            self._events.append(EspOfAnotherSa(data.channel is Channel.NAT_T))
 
     # -- what the layers say ------------------------------------------------------------------
 
@@ -377,9 +400,17 @@ class Dial:
             if event.protocol == "isakmp" or ours:
                 self._fail(f"the peer deleted the {event.protocol} SA")
 
+    def _round_trip(self) -> float | None:
+        """The shortest that a layer has measured, or else IKE's guess at it."""
+        measured = [self._ike.transmission.rtt]
+        if self._tunnel is not None:
+            measured.append(self._tunnel.smoothed_rtt)
+        known = [rtt for rtt in measured if rtt is not None]
+        return min(known, default=self._ike.transmission.estimate)
+
     def _patience(self, policy: RetransmissionPolicy) -> RetransmissionPolicy:
-        """The layers above inherit what IKE has learned of the round-trip time."""
-        rtt = self._ike.transmission.estimate
+        """The layers above inherit what the lower ones have learned of the round-trip time."""
+        rtt = self._round_trip()
         return policy if rtt is None else replace(policy, initial=policy.first_interval(rtt))
 
     def _start_l2tp(self, event: ike.QuickModeEstablished, now: float) -> None:
@@ -404,6 +435,7 @@ class Dial:
             retransmission=self._patience(tunnel.retransmission),
             close_wait=max(tunnel.close_wait, self._close_wait()),
         )
+        self._ike.await_esp(now)
         self._tunnel = L2tpTunnel(tunnel, self._random, self._trace)
         self._tunnel.start(now)
 
@@ -428,8 +460,8 @@ class Dial:
     def _start_ppp(self, now: float) -> None:
         self.state = DialState.PPP
         link = self._config.link
-        rtt = self._ike.transmission.rtt
-        link = replace(link, retransmission=self._patience(link.retransmission), rtt=rtt)
+        rtt = self._round_trip()
+        link = replace(link, retransmission=self._patience(link.retransmission), rtt=rtt, lossy=self.lossy)
         self._link = PppLink(link, self._random, self._trace)
         self._link.start(now)
 
@@ -473,8 +505,8 @@ class Dial:
             target,
             int.from_bytes(self._random(2), "big"),
             min(self._peer_mru, self._config.large_echo_size),
-            max(self._config.echo_interval, 1.5 * (self._ike.transmission.estimate or 0.0)),
-            lossy=self.lossy,
+            max(self._config.echo_interval, 1.5 * (self._round_trip() or 0.0)),
+            loss=failure_rate(*self.counted),
         )
         self._link.send_echo(now)
         self._echo.start(now)

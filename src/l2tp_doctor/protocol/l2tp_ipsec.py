@@ -78,6 +78,10 @@ class EspPath:
         self.expect(inbound)
         self._outbound = outbound
 
+    def addressed(self, packet: bytes) -> bool:
+        """Whether an ESP packet names an SA of ours."""
+        return any(packet[:4] == inbound.sa.spi.to_bytes(4, "big") for inbound in self._inbound)
+
     def deleted(self, spis: Sequence[bytes]) -> bool:
         """Whether the peer's Delete names the SA we send under."""
         return self._outbound.sa.spi.to_bytes(4, "big") in spis

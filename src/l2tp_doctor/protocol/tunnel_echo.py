@@ -19,6 +19,7 @@ from l2tp_doctor.protocol.ip import (
     parse_icmp_echo,
     parse_ipv4,
 )
+from l2tp_doctor.protocol.silence import transmissions_needed
 from l2tp_doctor.protocol.wire import WireError
 
 _HEADERS = 28  # IPv4 and ICMP echo header
@@ -27,8 +28,15 @@ _TEXT = b"l2tp-doctor echo through the tunnel "
 # A gateway often acknowledges IPCP before its own interface is up, so the first echo may be lost;
 # and it may hold ICMP back, so trying has an end.
 SMALL_ATTEMPTS = 7
-LARGE_ATTEMPTS = 7
+LARGE_ATTEMPTS = 6
+# The small echo waits for an interface, which takes time; the large one follows it, and only loss makes it
+# wait.
 MAX_INTERVAL = 1.0
+LARGE_MAX_INTERVAL = 0.4
+# However lossy the path: what 20 full-sized packets did not get across is no use to anybody.
+MAX_ATTEMPTS = 20
+# A full-sized packet takes two fragments in each direction, once ESP and UDP are around it.
+_LARGE_FRAGMENTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class _Series:
     size: int
     identifier: int
     attempts: int
+    longest: float
     sent: dict[int, float] = field(default_factory=dict)
     due: float | None = None
     over: bool = False
@@ -61,9 +70,11 @@ class TunnelEcho:
         target: the peer's.
         identifier: 16 bits; the large echo uses the next one.
         large_size: bytes of the large IP packet.
-        interval: seconds before the first repetition; doubled each time, at most one second.
-        lossy: try twice as often.  A full-sized packet in ESP takes two fragments each way, of which a path
-            that loses a fifth delivers all four only two times in five.
+        interval: seconds before the first repetition; doubled each time, at most one second for the small
+            echo and 0.4 s (or this interval) for the large one.
+        loss: share of questions that go unanswered on this path (``failure_rate`` in
+            :mod:`l2tp_doctor.protocol.silence`); it decides how often the large echo, and on a bad path the
+            small one, is tried before silence is believed.
     """
 
     def __init__(
@@ -74,17 +85,32 @@ class TunnelEcho:
         large_size: int,
         interval: float,
         *,
-        lossy: bool = False,
+        loss: float = 0.0,
     ) -> None:
         self._local = local
         self._target = target
         self._interval = interval
-        times = 2 if lossy else 1
-        small = _Series(False, _HEADERS + len(_TEXT), identifier, SMALL_ATTEMPTS * times)
-        large = _Series(True, large_size, (identifier + 1) & 0xFFFF, LARGE_ATTEMPTS * times)
+        many = min(MAX_ATTEMPTS, transmissions_needed(loss, out=_LARGE_FRAGMENTS, back=_LARGE_FRAGMENTS))
+        few = min(MAX_ATTEMPTS, transmissions_needed(loss))
+        small = _Series(
+            False, _HEADERS + len(_TEXT), identifier, max(SMALL_ATTEMPTS, few), max(MAX_INTERVAL, interval)
+        )
+        large = _Series(
+            True,
+            large_size,
+            (identifier + 1) & 0xFFFF,
+            max(LARGE_ATTEMPTS, many),
+            max(LARGE_MAX_INTERVAL, interval),
+        )
         self._series = (small, large)
         self._outgoing: deque[bytes] = deque()
         self._outcomes: deque[EchoOutcome] = deque()
+
+    @property
+    def repetitions(self) -> int:
+        """How often the small echo has been sent again, as long as nothing has answered it."""
+        small = self._series[0]
+        return 1 if small.over else max(1, len(small.sent) - 1)
 
     @property
     def finished(self) -> bool:
@@ -138,7 +164,7 @@ class TunnelEcho:
     def _send(self, series: _Series, now: float) -> None:
         sequence = len(series.sent) + 1
         series.sent[sequence] = now
-        series.due = now + min(self._interval * 2 ** (sequence - 1), MAX_INTERVAL)
+        series.due = now + min(self._interval * 2 ** (sequence - 1), series.longest)
         data = (_TEXT * (series.size // len(_TEXT) + 1))[: series.size - _HEADERS]
         message = build_icmp_echo(IcmpEcho(False, series.identifier, sequence, data))
         packet = Ipv4Packet(self._local, self._target, ICMP, message, identification=sequence)

@@ -79,7 +79,10 @@ class TimelineRow(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """What ``check --json`` prints."""
+    """What ``check --json`` prints.
+
+    ``started_at`` is the Unix time at which every ``at`` is 0; null in files of older releases.
+    """
 
     target: Target
     verdict: Literal["healthy", "faulty", "undetermined"]
@@ -91,6 +94,7 @@ class CheckResult(msgspec.Struct, frozen=True):
     elapsed_seconds: float
     warnings: list[Cause] = []
     interrupted: bool = False
+    started_at: float | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -113,9 +117,22 @@ def _timeline(event: TraceEvent) -> TimelineRow:
 
 
 def check_result(
-    measurement: Measurement, diagnosis: Diagnosis, lookup: CauseLookup = known_cause
+    measurement: Measurement,
+    diagnosis: Diagnosis,
+    lookup: CauseLookup = known_cause,
+    *,
+    observations: Sequence[Observation] | None = None,
+    started_at: float | None = None,
 ) -> CheckResult:
-    """Returns the report as the types of the contract."""
+    """Returns the report as the types of the contract.
+
+    Args:
+        measurement: of the dial.
+        diagnosis: what it means.
+        lookup: what is known about a cause.
+        observations: those of the dial together with those of other sources; the dial's alone unless given.
+        started_at: Unix time when the dial began.
+    """
     error = diagnosis.windows_error
     return CheckResult(
         target=Target(measurement.host, measurement.address),
@@ -123,17 +140,21 @@ def check_result(
         stage=measurement.stage,
         windows_error=WindowsError(error.code, error.name) if error is not None else None,
         causes=[_cause(item, lookup) for item in diagnosis.causes],
-        observations=[_observation(item) for item in measurement.observations],
+        observations=[
+            _observation(item)
+            for item in (measurement.observations if observations is None else observations)
+        ],
         timeline=[_timeline(event) for event in measurement.trace],
         elapsed_seconds=round(measurement.elapsed, 3),
         warnings=[_cause(item, lookup) for item in diagnosis.warnings],
         interrupted=measurement.interrupted,
+        started_at=round(started_at, 3) if started_at is not None else None,
     )
 
 
 _ORDER: Sequence[str] = (
     "schema_version", "target", "verdict", "stage", "windows_error", "causes", "warnings",
-    "observations", "timeline", "elapsed_seconds", "interrupted",
+    "observations", "timeline", "elapsed_seconds", "interrupted", "started_at",
 )  # fmt: skip
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.text import Text
 
-from l2tp_doctor.diagnosis import Diagnosis, Explanation
+from l2tp_doctor.diagnosis import Combined, Diagnosis, Explanation, losses
 from l2tp_doctor.diagnosis.verdict import RankedCause
 from l2tp_doctor.observations import Observation
 from l2tp_doctor.probes.interface import Measurement
@@ -18,6 +17,7 @@ from l2tp_doctor.report.ladder import Ladder, build
 from l2tp_doctor.report.lookup import CauseLookup, known_cause
 from l2tp_doctor.report.printable import printable
 from l2tp_doctor.report.sentences import not_measured, sentence
+from l2tp_doctor.report.why import Why, percent
 from l2tp_doctor.report.words import Words
 from l2tp_doctor.report.wrapping import wrap
 
@@ -26,15 +26,6 @@ _PROOF_SENTENCES = 4  # the weightiest; --why shows all
 _NEXT_STEPS = 3
 _MAXIMUM_WIDTH = 100
 _CIRCLED = "①②③④⑤⑥⑦⑧⑨"
-
-
-def percent(probability: float) -> str:
-    """Returns a probability for people, never a false 0 % or 100 %."""
-    if probability > 0.99:
-        return ">99%"
-    if probability < 0.01:
-        return "<1%"
-    return f"{probability * 100:.0f}%"
 
 
 @dataclass(frozen=True)
@@ -50,6 +41,7 @@ class TextReport:
         ports: gateway ports by lane, ``udp500`` and ``udp4500``.
         lookup: what is known about a cause.
         explanation: the reckoning behind the diagnosis, for ``--why``.
+        combined: the observations of all sources, when there are others than the dial.
     """
 
     measurement: Measurement
@@ -60,6 +52,7 @@ class TextReport:
     ports: dict[str, int]
     lookup: CauseLookup = known_cause
     explanation: Explanation | None = None
+    combined: Combined | None = None
 
     # -- the ladder ---------------------------------------------------------------------------
 
@@ -92,6 +85,7 @@ class TextReport:
         yield Text(f"{self.glyphs.check} {self.words('verdict.healthy')}", "bold green")
         took = milliseconds(self.measurement.elapsed)
         yield from self._body(self.words("verdict.healthy_detail", time=took))
+        yield from self._labelled("paragraph.lost", self._directions())
 
     def _faulty(self, cause: RankedCause) -> Iterator[Text]:
         known = self.lookup(cause.id)
@@ -101,8 +95,25 @@ class TextReport:
         yield Text()
         proof = [self.words.pick(reason.text) for reason in cause.proof if reason.direction == "for"]
         yield from self._labelled("paragraph.proof", [self.words.sentences(proof[:_PROOF_SENTENCES])])
+        yield from self._labelled("paragraph.lost", self._directions())
         steps = [self.words.pick(step) for step in known.next_steps[:_NEXT_STEPS]]
         yield from self._labelled("paragraph.next", self._numbered(steps), "bold")
+
+    def _directions(self) -> list[str]:
+        """Returns what a reflector shows to be lost, one sentence for each direction."""
+        shown = []
+        found = losses(self._observations)
+        for direction in ("out", "in"):
+            lost = [item for item in found if item.direction == direction]
+            if lost:
+                host = self.words("lost.near" if lost[0].near_gateway else "lost.far", host=lost[0].reflector)
+                what = self.words.joined([self.words(f"lost.{item.channel}") for item in lost])
+                shown.append(self.words(f"lost.{direction}", host=host, what=what))
+        return shown
+
+    @property
+    def _observations(self) -> tuple[Observation, ...]:
+        return self.measurement.observations if self.combined is None else self.combined.observations
 
     def _facts(self, cause: RankedCause) -> list[str]:
         error = self.diagnosis.windows_error
@@ -120,6 +131,7 @@ class TextReport:
         why = self.diagnosis.undetermined
         if why is not None:
             yield from self._body(self.words.pick(why.text))
+            yield from self._labelled("paragraph.lost", self._directions())
             return
         stage = self.words(f"stage.{self.measurement.stage}")
         yield from self._body(self.words("verdict.undetermined_no_candidate", stage=stage))
@@ -201,50 +213,28 @@ class TextReport:
         return [self._title("experiments.title"), *lines] if lines else []
 
     def why(self) -> list[Text]:
-        """Returns every observation, those the first cause rests on marked."""
+        """Returns every observation by its source, those the first cause rests on marked."""
         used = set(self.diagnosis.causes[0].evidence) if self.diagnosis.causes else set()
-        lines = [self._title("section.why"), Text(f"  {self.words('why.used')}", "dim")]
-        for item in self.measurement.observations:
-            mark = self.glyphs.star if item.id in used else " "
-            head = Text(f"{mark} ", "yellow").append(f"{item.id:<7} {milliseconds(item.at):>8}  ", "dim")
-            indent = cell_len(head.plain)
-            said = sentence(item, self.words) if item.value is not None else printable(item.reason)
-            first, *more = wrap(said, self._room(indent))
-            lines.append(head.append(first, "" if item.value is not None else "dim"))
-            lines += [Text(" " * indent + line) for line in more]
-            value = "null" if item.value is None else str(item.value)
-            detail = printable(f"{item.name} = {value}  ({item.source})", self._room(indent))
-            lines.append(Text(" " * indent + detail, "dim"))
-        return lines
+        return self._why.observations(self._observations, used)
 
     def reckoning(self) -> list[Text]:
         """Returns how each cause came by its probability: odds, multiplied by what each row says."""
         if self.explanation is None or not self.explanation.rows:
             return []
-        lines = [self._title("section.reckoning"), Text(f"  {self.words('reckoning.how')}", "dim")]
-        for row in self.explanation.rows:
-            share = self.words("reckoning.excluded") if row.excluded else percent(row.probability)
-            lines.append(Text(f"  {share:>6}  ", "bold").append(row.cause, "bold"))
-            lines.append(
-                Text(f"  {self._ratio(row.prior_log_odds):>10}  ").append(
-                    self.words("reckoning.prior"), "dim"
-                )
-            )
-            for reason in row.reasons:
-                first, *more = wrap(self.words.pick(reason.text), self._room(14))
-                ratio = "" if row.excluded else self._ratio(reason.log_odds)
-                lines.append(Text(f"  {ratio:>10}  {first}"))
-                lines += [Text(" " * 14 + item) for item in more]
-        return lines
+        return self._why.reckoning(self.explanation, self._observations)
 
-    def _ratio(self, log_odds: float) -> str:
-        ratio = math.exp(min(log_odds, 20.0))
-        return f"{self.glyphs.times}{ratio:,.0f}" if ratio >= 100 else f"{self.glyphs.times}{ratio:.3g}"
+    def sources(self) -> list[Text]:
+        """Returns what was weighed beside the dial."""
+        return self._why.sources(self.combined) if self.combined is not None else []
+
+    @property
+    def _why(self) -> Why:
+        return Why(self.words, self.glyphs, min(self.width, _MAXIMUM_WIDTH), self.lookup)
 
     def full(self, *, with_ladder: bool, with_why: bool) -> list[Text]:
         """Returns the whole report, its parts separated by empty lines."""
         parts = [self.ladder(), self.experiments()] if with_ladder else []
-        parts += [self.paragraph(), self.others(), self.warnings(), self.not_measured()]
+        parts += [self.paragraph(), self.others(), self.warnings(), self.sources(), self.not_measured()]
         if with_why:
             parts += [self.why(), self.reckoning()]
         lines: list[Text] = []

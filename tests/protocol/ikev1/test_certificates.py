@@ -14,13 +14,22 @@ from l2tp_doctor.protocol.ikev1.initiator import State
 from l2tp_doctor.protocol.ikev1.policy import Credentials
 from l2tp_doctor.protocol.ikev1.responder import State as ResponderState
 from l2tp_doctor.protocol.isakmp.constants import PayloadType
-from l2tp_doctor.protocol.isakmp.message import decode_payloads
+from l2tp_doctor.protocol.isakmp.message import decode_payloads, encode_message
 from l2tp_doctor.protocol.isakmp.payloads import Certificate, CertificateRequest, Identification, Payload
 from l2tp_doctor.protocol.isakmp.vendor_ids import RFC_3947
 from l2tp_doctor.protocol.secret import Secret
 from tests.protocol.ikev1.authority import credentials, issue
 from tests.protocol.ikev1.pair import ECP_256, INITIATOR, RESPONDER, Pair
-from tests.protocol.ikev1.tools import HEALTHY, is_ready, isakmp, labels, lose_where, only, triggers
+from tests.protocol.ikev1.tools import (
+    HEALTHY,
+    is_ready,
+    isakmp,
+    labels,
+    lose_where,
+    message_of,
+    only,
+    triggers,
+)
 
 RSA = replace(ECP_256, authentication=3)
 BY_CERTIFICATE = replace(INITIATOR, transforms=(RSA,)), replace(RESPONDER, transforms=(RSA,))
@@ -209,3 +218,43 @@ class TestFragments:
         assert pair.client.state is State.STOPPED
         assert not [d for _, _, d in pair.wire if isakmp(d)[16] == PayloadType.FRAGMENT]
         assert only(pair.client_got(events.GaveUp)).step is events.Step.MAIN_5
+
+
+def asking(*requests: CertificateRequest, message: int = 4) -> Pair:
+    """The gateway's message 2 or 4 carries these requests."""
+
+    def script(sent: int, _from_client: bool, datagram: Datagram) -> Iterable[tuple[float, Datagram]]:
+        if sent != message:
+            return [(0.01, datagram)]
+        clear = message_of(datagram)
+        data = encode_message(clear.header, [*clear.payloads, *requests])
+        return [(0.01, Datagram(datagram.channel, data))]
+
+    return pair_with(CLIENT, GATEWAY, script=script)
+
+
+class TestCertificateRequests:
+    """RFC 2408 §3.10: "the Certificate Request payload MUST be accepted at any point during the exchange"."""
+
+    AUTHORITY = b"\x30\x00"
+
+    @pytest.mark.parametrize("message", [2, 4])
+    def test_what_the_gateway_asks_for_is_told_once(self, message: int) -> None:
+        requests = [CertificateRequest(4, self.AUTHORITY), ANY_CA, CertificateRequest(4, self.AUTHORITY)]
+        told = only(asking(*requests, message=message).run().client_got(events.CertificateRequested))
+        assert told.authorities == (self.AUTHORITY, b"")
+
+    def test_nothing_asked_for_is_told_too(self) -> None:
+        assert only(asking().run().client_got(events.CertificateRequested)).authorities == ()
+
+    def test_requests_for_other_kinds_are_none(self) -> None:
+        pair = asking(CertificateRequest(1, self.AUTHORITY), CertificateRequest(10, b""))
+        assert only(pair.run().client_got(events.CertificateRequested)).authorities == ()
+
+    def test_with_a_pre_shared_key_the_question_means_nothing(self) -> None:
+        assert Pair().run().client_got(events.CertificateRequested) == []
+
+    def test_it_is_known_before_a_missing_certificate_is(self) -> None:
+        pair = pair_with(Credentials(), GATEWAY, script=asking(ANY_CA).script).run()
+        kinds = [type(event) for event in pair.client_events]
+        assert kinds.index(events.CertificateRequested) < kinds.index(events.CredentialNeeded)

@@ -332,3 +332,13 @@ def test_the_bytes_of_a_repetition_are_the_same() -> None:
     pair = Pair(script=copies_lost(5, 2)).run()
     fifth = [isakmp(datagram) for _, client, datagram in pair.wire if client and datagram.data[19] & 1]
     assert fifth[0] == fifth[1] == fifth[2]
+
+
+def test_an_answer_right_behind_a_repetition_belongs_to_it() -> None:
+    """Two in a row on a lossy path of 10 ms; a slow path of 0.5 s would have to hit that moment."""
+    transmission = Transmission(RetransmissionPolicy())
+    for start in (0.0, 10.0, 20.0):
+        transmission.begin(start)
+        transmission.resent(start + 0.5)
+        assert transmission.answered(start + 0.51) is None
+    assert transmission.estimate == pytest.approx(0.01)

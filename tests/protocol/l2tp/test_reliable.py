@@ -226,3 +226,43 @@ def test_delivery_is_complete_and_in_order_under_loss(
             break
         now += 0.05
     assert got == [bytes((number,)) for number in range(len(got))]
+
+
+@pytest.mark.parametrize(("copies", "lossy"), [(1, False), (2, False), (3, False), (4, True)])
+def test_an_sccrq_may_be_too_early_for_the_peers_sa(copies: int, lossy: bool) -> None:
+    end = reliable()
+    end.send("SCCRQ", 0, 0, b"x")
+    end.flight(0.0)
+    for _ in range(copies - 1):
+        at = end.get_timer()
+        assert at is not None
+        end.handle_timer(at)
+    end.receive(ControlFrame(1, 0, 0, 1, b"y"), 5.0)
+    assert end.lossy is lossy
+    assert end.counted == (1, 4 if lossy else 1)
+
+
+def test_any_other_message_that_had_to_be_repeated_is_loss() -> None:
+    end = reliable()
+    end.send("SCCCN", 1, 0, b"x")
+    end.flight(0.0)
+    end.handle_timer(0.5)
+    end.receive(ControlFrame(1, 0, 0, 1), 0.6)
+    assert end.lossy
+    assert end.counted == (1, 2)
+
+
+def test_what_is_unanswered_and_its_early_end() -> None:
+    end = reliable()
+    end.send("SCCRQ", 0, 0, b"x")
+    end.flight(1.0)
+    end.handle_timer(1.5)
+    asked = end.unanswered
+    assert asked is not None
+    assert (asked.what, asked.transmissions, asked.first_sent, asked.last_sent) == ("SCCRQ", 2, 1.0, 1.5)
+    end.expire(2.0)
+    assert end.get_timer() == 2.0
+    repetitions, given_up = end.handle_timer(2.0)
+    assert not repetitions
+    assert given_up is not None
+    assert (given_up.name, given_up.transmissions) == ("SCCRQ", 2)

@@ -123,6 +123,17 @@ class DuplicateReply:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateRequested:
+    """What the peer's messages before our proof asked for, once signatures are the method agreed on.
+
+    Attributes:
+        authorities: DER names of X.509 authorities, empty for any; ``()`` when it asked for nothing.
+    """
+
+    authorities: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PeerCertificates:
     """Certificates (DER, in the order received) and CRLs the peer sent."""
 
@@ -213,6 +224,7 @@ IkeEvent = (
     | DeleteReceived
     | Undecryptable
     | DuplicateReply
+    | CertificateRequested
     | PeerCertificates
     | PeerIdentity
     | AuthenticationFailed

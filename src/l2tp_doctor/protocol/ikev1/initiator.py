@@ -127,6 +127,11 @@ class Ikev1Initiator(Requester):
         """The step whose answer is awaited."""
         return self._step
 
+    def confirm_quick_mode(self, now: float, spi: int | None = None) -> None:
+        """ESP under that SA of ours (``None``: the newest) arrived, so both sides have the pair."""
+        self._esp_is_heard()
+        super().confirm_quick_mode(now, spi)
+
     def send_keepalive(self) -> None:
         """Sends the one-byte NAT keepalive (RFC 3948 §2.3), once NAT-T is active."""
         if self.channel is Channel.NAT_T:
@@ -236,6 +241,7 @@ class Ikev1Initiator(Requester):
         self._phase1.take_selection(message)
         self._answered(raw, now)
         self._phase1.take_vendor_ids(message)
+        self._phase1.take_certificate_requests(message)
         self._peer_fragments = self._phase1.peer_fragments
         if self._policy.stop_after is Step.MAIN_1:
             return State.STOPPED
@@ -253,6 +259,8 @@ class Ikev1Initiator(Requester):
         secrets = self._phase1.finish_key_exchange(message)
         self._answered(raw, now)
         self._phase1.judge_nat(message, self.channel)
+        self._phase1.take_certificate_requests(message)
+        self._phase1.tell_certificate_requests()
         if self._policy.stop_after is Step.MAIN_3:
             return State.STOPPED
         if not self._take_keys(secrets):
@@ -347,6 +355,8 @@ class Ikev1Initiator(Requester):
         self._phase1.take_vendor_ids(message)
         self._peer_fragments = self._phase1.peer_fragments
         self._phase1.judge_nat(message, self.channel)
+        self._phase1.take_certificate_requests(message)
+        self._phase1.tell_certificate_requests()
         if self._policy.stop_after is Step.AGGRESSIVE_1:
             return State.STOPPED
         if not self._take_keys(secrets):
@@ -497,6 +507,7 @@ class Ikev1Initiator(Requester):
         if any(isinstance(p, Delete) and p.protocol == ProtocolId.ISAKMP for p in payloads):
             self.transmission.cancel()
             self._forget_answers()
+            self._esp_is_heard()
             self._flight = []
             self._deleted_by_peer = True
             return State.STOPPED
@@ -513,6 +524,7 @@ class Ikev1Initiator(Requester):
 
     def _on_close(self, _received: Received | None, now: float) -> State:
         self.transmission.cancel()
+        self._esp_is_heard()
         self._forget_answers()
         self._flight = []
         # Without an answer to message 5 too: its receiver may hold an SA although message 6 was lost.

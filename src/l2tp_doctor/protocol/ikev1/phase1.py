@@ -24,10 +24,11 @@ from l2tp_doctor.protocol.ikev1.policy import (
     phase1_offer,
 )
 from l2tp_doctor.protocol.ikev1.sa import IsakmpSa, payload_body
-from l2tp_doctor.protocol.isakmp.constants import AuthenticationMethod, ProtocolId
+from l2tp_doctor.protocol.isakmp.constants import AuthenticationMethod, CertificateEncoding, ProtocolId
 from l2tp_doctor.protocol.isakmp.describe import describe_transform
 from l2tp_doctor.protocol.isakmp.message import Message
 from l2tp_doctor.protocol.isakmp.payloads import (
+    CertificateRequest,
     Identification,
     KeyExchange,
     NatDiscovery,
@@ -75,6 +76,7 @@ class Phase1:
         self.nat_t = False
         self.nat_t_draft = False
         self.nat_found = False
+        self._requested: tuple[bytes, ...] = ()
         self._selected: Phase1Transform | None = None
         self._dh: DiffieHellman | None = None
 
@@ -141,6 +143,20 @@ class Phase1:
                 any(data.startswith(DPD.value) for data in received),
             )
         )
+
+    def take_certificate_requests(self, message: Message) -> None:
+        """Collects whose certificate the gateway asks for, in any message (RFC 2408 §3.10)."""
+        self._requested += tuple(
+            payload.data
+            for payload in message.payloads
+            if isinstance(payload, CertificateRequest)
+            and payload.encoding == CertificateEncoding.X509_SIGNATURE
+        )
+
+    def tell_certificate_requests(self) -> None:
+        """Says what was asked for; with a pre-shared key the question means nothing."""
+        if self.transform.authentication != AuthenticationMethod.PRE_SHARED_KEY:
+            self._emit(events.CertificateRequested(tuple(dict.fromkeys(self._requested))))
 
     # -- NAT detection (RFC 3947 §3.2) --------------------------------------------------------
 

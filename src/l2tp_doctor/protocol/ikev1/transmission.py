@@ -6,6 +6,9 @@ import enum
 
 from l2tp_doctor.protocol.engine import RetransmissionPolicy
 
+# An answer within this share of the time between the last two transmissions belongs to the last.
+PROMPT_SHARE = 0.2
+
 
 class Due(enum.Enum):
     """What a timer call finds."""
@@ -33,6 +36,7 @@ class Transmission:
         self.lossy = False
         """Whether something was answered only after it had been sent again."""
         self._bound: float | None = None  # stands in for the round-trip time until one was measured
+        self._gap = 0.0  # between the last two transmissions
         self._ambiguous = 0  # answers in a row that could not be measured
         self.rtt: float | None = None
         self.sent = 0
@@ -60,6 +64,11 @@ class Transmission:
         self.sent += 1
 
     @property
+    def last_sent(self) -> float:
+        """When the request under way was sent last."""
+        return self._last_sent
+
+    @property
     def first_sent(self) -> float | None:
         """When the request under way was sent first."""
         return self._first_sent
@@ -83,8 +92,12 @@ class Transmission:
             # Karn's rule leaves no sample.  Most often the answer belongs to the last transmission, the
             # earlier ones being lost.  But where the path is merely slower than our interval, every request
             # would be sent twice and none ever measured; so the second time the whole wait is believed.
-            self._ambiguous += 1
-            self._bound = now - (self._last_sent if self._ambiguous == 1 else self._first_sent)
+            # Not where the answer came right behind the last transmission: an answer to an earlier one would
+            # have to hit that moment by chance.
+            since_last = now - self._last_sent
+            prompt = since_last <= PROMPT_SHARE * self._gap
+            self._ambiguous += 0 if prompt else 1
+            self._bound = since_last if prompt or self._ambiguous == 1 else now - self._first_sent
         self._first_sent = None
         return sample
 
@@ -147,6 +160,7 @@ class Transmission:
 
     def resent(self, now: float) -> None:
         """The request was sent again, by the timer or because the peer repeated itself."""
+        self._gap = now - self._last_sent
         self._last_sent = now
         self._interval = min(self._policy.maximum, self._interval * self._policy.backoff)
         self.transmissions += 1

@@ -130,6 +130,11 @@ class L2tpTunnel:
         return self._reliable.lossy
 
     @property
+    def delivery(self) -> ReliableControl:
+        """The reliable delivery below, for its counters and :meth:`ReliableControl.expire`."""
+        return self._reliable
+
+    @property
     def smoothed_rtt(self) -> float | None:
         """Round-trip time of control messages in seconds, when one was measured."""
         return self._reliable.smoothed_rtt

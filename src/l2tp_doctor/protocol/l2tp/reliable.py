@@ -20,11 +20,18 @@ from dataclasses import dataclass
 
 from l2tp_doctor.protocol.engine import RetransmissionPolicy
 from l2tp_doctor.protocol.l2tp.message import ControlFrame, encode_control
+from l2tp_doctor.protocol.unanswered import Unanswered
 
 MODULUS = 0x10000
 HALF = 0x8000
 DEFAULT_WINDOW = 4
 """> If absent, the peer must assume a value of 4 for its send window. (RFC 2661 §4.4.3)"""
+
+
+# The first message of a tunnel may arrive before the peer's kernel can use the SA that protects it: a Linux
+# gateway answers SCCRQ some milliseconds before its outbound SA is installed, and that answer is lost.  So an
+# SCCRQ answered after its second or third copy says nothing about the path.
+_MAY_BE_EARLY = {"SCCRQ": 3}
 
 
 def sequence_before(a: int, b: int) -> bool:
@@ -52,6 +59,7 @@ class Outgoing:
     body: bytes
     ns: int
     first_sent: float = 0.0
+    last_sent: float = 0.0
     transmissions: int = 0
 
 
@@ -104,6 +112,10 @@ class ReliableControl:
         self._smoothed_rtt: float | None = None
         self.lossy = False
         """Whether something was acknowledged only after it had been repeated."""
+        self.sent = 0
+        """Transmissions of messages that want an acknowledgement."""
+        self._answered = 0
+        self._answered_transmissions = 0
         self._interval = policy.initial
         self._retransmit_at: float | None = None
         self._acknowledge_at: float | None = None
@@ -114,6 +126,26 @@ class ReliableControl:
     def smoothed_rtt(self) -> float | None:
         """Round-trip time in seconds, from messages that were sent once only (Karn)."""
         return self._smoothed_rtt
+
+    @property
+    def unanswered(self) -> Unanswered | None:
+        """The message that has waited longest for its acknowledgement."""
+        if not self._outstanding:
+            return None
+        oldest = self._outstanding[0]
+        return Unanswered(oldest.name, oldest.transmissions, oldest.first_sent, oldest.last_sent)
+
+    def expire(self, now: float) -> None:
+        """What is outstanding has waited long enough: the next :meth:`handle_timer` gives it up."""
+        for message in self._outstanding:
+            message.first_sent = now - self._policy.give_up
+        if self._outstanding:
+            self._retransmit_at = now
+
+    @property
+    def counted(self) -> tuple[int, int]:
+        """Acknowledged messages, and the transmissions they took."""
+        return self._answered, self._answered_transmissions
 
     @property
     def all_acknowledged(self) -> bool:
@@ -190,10 +222,13 @@ class ReliableControl:
             if not sequence_before(message.ns, nr):
                 break
             self._outstanding.popleft()
+            early = message.transmissions <= _MAY_BE_EARLY.get(message.name, 1)
             if message.transmissions == 1:
                 self._measure(now - message.first_sent)
-            else:
+            elif not early:
                 self.lossy = True
+            self._answered += 1
+            self._answered_transmissions += 1 if early else message.transmissions
             self._grow_window()
         self._interval = self._policy.first_interval(self._smoothed_rtt)
         self._retransmit_at = now + self._interval if self._outstanding else None
@@ -216,7 +251,7 @@ class ReliableControl:
             message = self._queued.popleft()
             message.first_sent = now
             self._outstanding.append(message)
-            flight.append(self._transmit(message))
+            flight.append(self._transmit(message, now))
             if self._retransmit_at is None:
                 self._interval = self._policy.first_interval(self._smoothed_rtt)
                 self._retransmit_at = now + self._interval
@@ -230,8 +265,10 @@ class ReliableControl:
         # > Ns is not incremented after a ZLB is sent: it carries the number of the next real message.
         return self._queued[0].ns if self._queued else self._next_ns
 
-    def _transmit(self, message: Outgoing) -> Transmission:
+    def _transmit(self, message: Outgoing, now: float) -> Transmission:
         message.transmissions += 1
+        self.sent += 1
+        message.last_sent = now
         self._acknowledge_at = None  # this Nr acknowledges everything in sequence
         data = encode_control(message.tunnel_id, message.session_id, message.ns, self._expected, message.body)
         return Transmission(data, message.name, message.transmissions - 1, message.session_id, message.body)
@@ -259,7 +296,7 @@ class ReliableControl:
         # Appendix A: half the window becomes the threshold, and new messages start slowly again.
         self._threshold = max(1.0, self._congestion_window / 2)
         self._congestion_window = 1.0
-        return [self._transmit(message) for message in self._outstanding], None
+        return [self._transmit(message, now) for message in self._outstanding], None
 
     def abandon(self) -> None:
         """Forgets everything unsent or unacknowledged; acknowledging goes on."""

@@ -86,6 +86,7 @@ class LinkConfig:
         identification: texts sent as LCP Identification once LCP is open (client).
         ccp_request: options of a CCP opened by us; ``None`` leaves CCP to the peer.
         rtt: round-trip time in seconds already measured by the layers below.
+        lossy: they have seen that the path loses packets.
 
     Raises:
         ValueError: a server without ``gateway``, or MS-CHAPv1 among ``auth``.
@@ -110,6 +111,7 @@ class LinkConfig:
     retransmission: RetransmissionPolicy = PPP_RETRANSMISSION
     limits: NegotiationLimits = field(default_factory=NegotiationLimits)
     rtt: float | None = None
+    lossy: bool = False
 
     def __post_init__(self) -> None:
         if self.role is Role.SERVER and self.gateway is None:

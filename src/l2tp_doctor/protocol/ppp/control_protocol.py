@@ -30,6 +30,7 @@ from l2tp_doctor.protocol.ppp.options import (
 )
 from l2tp_doctor.protocol.ppp.outlet import Outlet
 from l2tp_doctor.protocol.ppp.timers import RestartTimer
+from l2tp_doctor.protocol.unanswered import Unanswered
 from l2tp_doctor.protocol.wire import WireError
 
 
@@ -65,6 +66,9 @@ class Verdict:
     code: Code
     options: tuple[Option, ...]
 
+
+MAX_UNASKED_ACKS = 4
+"""How often an Ack is repeated without having been asked for: at 30 % loss one of them arrives."""
 
 MAX_REPEATED_ACKS = 3
 """Identical Configure-Requests re-acknowledged while Opened before the table restarts negotiation.
@@ -106,11 +110,15 @@ class ControlProtocol:
         self._timer = RestartTimer(policy, outlet.round_trip)
         self._progress_at = 0.0
         self._last_sent_at = 0.0
+        self._first_sent_at = 0.0
+        self._transmissions = 0
+        self._missed_by_late_riser = 0
         self._counter = 0
         self._naks_sent = 0
         self._naks_received = 0
         self._rounds = 0
         self._repeated_acks = 0
+        self._acks_unasked = 0
         self._identifier = outlet.random(1)[0]
         self._request: tuple[Option, ...] = ()
         self._pending: int | None = None
@@ -213,6 +221,18 @@ class ControlProtocol:
         self._sent_at = None
         self._transmit_request(now)
 
+    def repeat_acknowledgement(self, now: float) -> None:
+        """Says our last Configure-Ack again, unasked: the peer does not go on, so it may have been lost.
+
+        A peer that lacks it would ask again when its own timer expires, pppd's after three seconds.  One that
+        has it discards a second one: its Identifier answers no request under way any more (RFC 1661 §5.2).
+        """
+        acknowledged = self._verdict.code is Code.CONFIGURE_ACK and bool(self._requests_seen)
+        if self.state is State.OPENED and acknowledged and self._acks_unasked < MAX_UNASKED_ACKS:
+            self._acks_unasked += 1
+            self._incoming = self._requests_seen[-1]
+            self._send_verdict(now)
+
     def get_timer(self) -> float | None:
         """Returns when the Restart timer expires."""
         return self._timer.due
@@ -229,9 +249,20 @@ class ControlProtocol:
                 self._repeat_objection(now)
             self._fire(Event.TO_PLUS, now)
             return
+        self.give_up(now)
+
+    def give_up(self, now: float) -> None:
+        """The Restart counter has run out, or the owner knows that nobody will answer."""
         if self.state in _ANSWERING_STATES:
             self._listener(Signal.SILENT, now)
         self._fire(Event.TO_MINUS, now)
+
+    @property
+    def unanswered(self) -> Unanswered | None:
+        """The Configure-Request under way."""
+        if self._pending is None:
+            return None
+        return Unanswered("lcp", self._transmissions, self._first_sent_at, self._last_sent_at)
 
     def _repeat_objection(self, now: float) -> None:
         """Sends our Nak or Reject again to a peer that has not come back with another request.
@@ -277,6 +308,8 @@ class ControlProtocol:
             return
         rtt = self._outlet.round_trip.smoothed
         overdue = self._sent_at + max(2 * (rtt or 0.0), LATE_RISER)
+        # What a program that did not run yet has missed says nothing about the path.
+        self._missed_by_late_riser = self._transmissions
         if now > overdue:
             self._event = Event.TO_PLUS
             self._send_configure_request(now)
@@ -398,8 +431,9 @@ class ControlProtocol:
     def _answered(self, packet: ControlPacket, event: Event, now: float) -> None:
         if self._sent_at is not None and packet.identifier == self._pending:
             self._outlet.round_trip.sample(now - self._sent_at)
-        elif packet.identifier == self._pending:
+        elif packet.identifier == self._pending and self._transmissions > self._missed_by_late_riser + 1:
             self._outlet.round_trip.lossy = True
+        self._missed_by_late_riser = 0
         self._pending = None
         self._sent_at = None
         self._incoming = packet if self.state not in _ANSWERING_STATES else self._incoming
@@ -479,7 +513,8 @@ class ControlProtocol:
             self._identifier = (self._identifier + 1) & 0xFF
             self._request = wanted
             self._pending = self._identifier
-            self._sent_at = now
+            self._sent_at = self._first_sent_at = now
+            self._transmissions = 0
             # In Ack-Rcvd the timer too makes a new request: the peer's own was lost, which is no round.
             if self._event is not Event.TO_PLUS:
                 self._rounds += 1
@@ -489,6 +524,7 @@ class ControlProtocol:
 
     def _transmit_request(self, now: float) -> None:
         self._last_sent_at = now
+        self._transmissions += 1
         packet = ControlPacket(Code.CONFIGURE_REQUEST, self._identifier, encode_options(self._request))
         self._send(packet, now, describe(self._request, self.table))
 

@@ -31,6 +31,7 @@ from l2tp_doctor.protocol.ppp.outlet import Outlet
 from l2tp_doctor.protocol.ppp.pap import PapClient, PapServer
 from l2tp_doctor.protocol.ppp.phases import PHASE_NAMES, PHASES, Phase, PhaseInput
 from l2tp_doctor.protocol.ppp.timers import RoundTrip
+from l2tp_doctor.protocol.unanswered import Unanswered
 from l2tp_doctor.protocol.wire import WireError
 
 MAX_EVENTS = 4096
@@ -51,7 +52,7 @@ class PppLink:
     def __init__(self, config: LinkConfig, random: RandomSource, trace: TraceSink = discard_trace) -> None:
         self.phase = Phase.DEAD
         self._config = config
-        self._outlet = Outlet(random, trace, RoundTrip(config.rtt))
+        self._outlet = Outlet(random, trace, RoundTrip(config.rtt, lossy=config.lossy))
         self._events: deque[events.LinkEvent] = deque(maxlen=MAX_EVENTS)
         self._exchange: AuthExchange | None = None
         self._auth_name = ""
@@ -127,8 +128,10 @@ class PppLink:
         """Repeats what was not answered, or gives it up."""
         self._lcp.handle_timer(now)
         if self._exchange is not None:
-            repetitions = self._exchange.repetitions
+            repetitions, due = self._exchange.repetitions, self._exchange.get_timer()
             self._exchange.handle_timer(now)
+            if due is not None and due != self._exchange.get_timer() and self.lossy:
+                self._lcp.repeat_acknowledgement(now)
             if self._exchange.verdict_overdue and self._exchange.repetitions > repetitions:
                 self._sound_out(now)
             self._after_exchange(now)
@@ -140,6 +143,11 @@ class PppLink:
         return self._events.popleft() if self._events else None
 
     # More calls of the owner.
+
+    def repeat_acknowledgements(self, now: float) -> None:
+        """The peer takes no packets although the link is open here: its last answer from us may be lost."""
+        if self._network is not None:
+            self._network.repeat_acknowledgements(now)
 
     def send_ip(self, packet: bytes) -> bool:
         """Queues an IPv4 or IPv6 packet; returns ``False`` when its network protocol is not open.
@@ -176,6 +184,16 @@ class PppLink:
     def lossy(self) -> bool:
         """Whether something was answered only after it had been repeated, by either side."""
         return self._outlet.round_trip.lossy
+
+    @property
+    def unanswered(self) -> Unanswered | None:
+        """LCP's request."""
+        return self._lcp.unanswered if self.phase is Phase.ESTABLISH else None
+
+    def give_up(self, now: float) -> None:
+        """Stops waiting for LCP's answer."""
+        if self.unanswered is not None:
+            self._lcp.give_up(now)
 
     # Frames in.
 

@@ -81,6 +81,11 @@ class NetworkLayer:
         control = self._ipcp if protocol == PppProtocol.IPV4 else self._ipv6cp
         return control is not None and control.opened
 
+    def repeat_acknowledgements(self, now: float) -> None:
+        """Says again what the peer may not have heard of our agreement."""
+        if self._ipcp is not None:
+            self._ipcp.repeat_acknowledgement(now)
+
     def hurry(self, protocol: int, now: float) -> None:
         """The peer already sends packets of a network protocol that is not open here."""
         control = self._ipcp if protocol == PppProtocol.IPV4 else self._ipv6cp

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from l2tp_doctor.protocol.engine import RetransmissionPolicy
 
+# A path known to lose packets is a reason to repeat that a slow gateway is not: there the restart timer need
+# not be as patient as its policy, which is made for gateways that work each repetition off.
+LOSSY_MINIMUM = 0.4
+
 _EPSILON = 1e-9  # a driver may call exactly at the time get_timer() gave; float sums must not miss it
 
 
 class RoundTrip:
     """The smoothed round-trip time of a link (RFC 6298 §2: one eighth of each new sample)."""
 
-    def __init__(self, initial: float | None = None) -> None:
+    def __init__(self, initial: float | None = None, *, lossy: bool = False) -> None:
         self.smoothed = initial
-        self.lossy = False
+        self.lossy = lossy
         """Whether something, in either direction, was answered only after it had been repeated."""
 
     def sample(self, seconds: float) -> None:
@@ -39,10 +43,17 @@ class RestartTimer:
 
     def begin(self, now: float) -> None:
         """Starts a new wait with the first interval and a fresh limit."""
-        self._interval = self._policy.first_interval(self._round_trip.smoothed)
+        self._interval = self._first_interval()
         # A path known to lose packets and to work deserves more tries, as in IKE.
         self._give_up_at = now + self._policy.give_up * (2.0 if self._round_trip.lossy else 1.0)
         self.due = min(now + self._interval, self._give_up_at)
+
+    def _first_interval(self) -> float:
+        rtt = self._round_trip.smoothed
+        usual = self._policy.first_interval(rtt)
+        if not self._round_trip.lossy or rtt is None:
+            return usual
+        return min(usual, max(LOSSY_MINIMUM, self._policy.rtt_factor * rtt))
 
     def again(self, now: float) -> None:
         """Waits the next, longer interval of the same wait."""

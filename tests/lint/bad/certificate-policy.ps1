@@ -1,0 +1,2 @@
+# expect: certificate-check-off@2
+[System.Net.ServicePointManager]::CertificatePolicy = New-Object TrustAllCertsPolicy

@@ -1,0 +1,2 @@
+# expect: certificate-check-off@2
+$o = New-PSSessionOption -SkipCACheck -SkipCNCheck

@@ -1,0 +1,3 @@
+# expect: everyone-full-control@3
+$arguments = @('C:\x', '/grant', 'Everyone:(OI)(CI)F')
+icacls @arguments

@@ -1,0 +1,3 @@
+# expect: everyone-full-control@3
+$who = 'Everyone'
+icacls C:\x /grant $who`:F

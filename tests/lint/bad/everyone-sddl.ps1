@@ -1,0 +1,2 @@
+# expect: everyone-full-control@2
+$acl.SetSecurityDescriptorSddlForm('D:(A;OICI;FA;;;WD)')

@@ -1,0 +1,2 @@
+# expect: service-disabled@2
+sc config RasMan start= disabled

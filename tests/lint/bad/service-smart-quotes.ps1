@@ -1,0 +1,2 @@
+# expect: service-disabled@2
+Set-Service –Name “RasMan” –StartupType ‘Disabled’

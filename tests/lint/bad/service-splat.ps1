@@ -1,0 +1,6 @@
+# expect: service-disabled@6
+$p = @{
+    Name        = 'RasMan'
+    StartupType = 'Disabled'
+}
+Set-Service @p

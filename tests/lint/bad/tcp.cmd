@@ -1,0 +1,2 @@
+REM expect: tcp-test-for-udp@2
+telnet vpn.example.com 500

@@ -1,0 +1,3 @@
+chown -R alice /home/alice
+chown -R root:root /etc/ipsec.d
+chown root /etc/ipsec.secrets

@@ -1,0 +1,3 @@
+$old = (Get-MpPreference).DisableRealtimeMonitoring
+Set-MpPreference -DisableRealtimeMonitoring $true
+try { Test-Something } finally { Set-MpPreference -DisableRealtimeMonitoring $old }

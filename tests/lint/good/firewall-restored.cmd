@@ -1,0 +1,3 @@
+netsh advfirewall set allprofiles state off
+call test.cmd
+netsh advfirewall set allprofiles state on

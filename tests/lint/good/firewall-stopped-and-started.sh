@@ -1,0 +1,3 @@
+systemctl stop firewalld
+dial
+systemctl start firewalld

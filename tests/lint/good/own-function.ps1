@@ -1,0 +1,2 @@
+function Get-Disabled { param($Name) Get-Service $Name | Where-Object StartType -eq 'Disabled' }
+Get-Disabled RasMan

@@ -1,0 +1,2 @@
+Add-VpnConnection -Name Office -ServerAddress vpn.example.com -TunnelType L2tp -L2tpPsk '<your key>'
+Add-VpnConnection -Name Office -ServerAddress vpn.example.com -TunnelType L2tp -L2tpPsk '********'

@@ -1,0 +1,2 @@
+set /p PSK=Key: 
+powershell -Command "Set-VpnConnection -Name Office -L2tpPsk '%PSK%'"

@@ -1,0 +1,2 @@
+Set-Service RasMan -Description 'Start Disabled'
+Set-Service -Name RasMan -DisplayName Disabled

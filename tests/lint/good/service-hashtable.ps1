@@ -1,0 +1,2 @@
+$plan = @{ Name = 'RasMan'; StartupType = 'Disabled' }
+$plan | ConvertTo-Json

@@ -1,0 +1,2 @@
+Set-Service -Name RasMan -StartupType Manual
+Set-Service IKEEXT -StartupType Automatic -Status Running

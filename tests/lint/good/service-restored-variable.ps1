@@ -1,0 +1,4 @@
+$before = (Get-Service RasMan).StartType
+Set-Service RasMan -StartupType Disabled
+Test-Something
+Set-Service RasMan -StartupType $before

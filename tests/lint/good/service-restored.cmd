@@ -1,0 +1,3 @@
+sc config RasMan start= disabled
+call test.cmd
+sc config RasMan start= demand

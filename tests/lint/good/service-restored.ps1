@@ -1,0 +1,6 @@
+Set-Service RasMan -StartupType Disabled
+try {
+    Test-Something
+} finally {
+    Set-Service RasMan -StartupType Manual
+}

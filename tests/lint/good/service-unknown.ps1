@@ -1,0 +1,2 @@
+param($Name)
+Set-Service -Name $Name -StartupType Disabled

@@ -1,0 +1,2 @@
+Set-Service RasMan -StartupType Disabled -WhatIf
+Set-Service -Name IKEEXT -StartupType Disabled -whatif:$true

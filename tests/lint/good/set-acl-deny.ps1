@@ -1,0 +1,2 @@
+$rule = [System.Security.AccessControl.FileSystemAccessRule]::new('Everyone', 'FullControl', 'Deny')
+$acl.AddAccessRule($rule)

@@ -1,0 +1,2 @@
+$rule = [System.Security.AccessControl.FileSystemAccessRule]::new('Everyone', 'ReadAndExecute', 'Allow')
+$acl.AddAccessRule($rule)

@@ -1,0 +1,3 @@
+$rule = New-Object System.Security.AccessControl.FileSystemAccessRule('Everyone', 'FullControl', 'Allow')
+$acl.RemoveAccessRule($rule)
+$acl.RemoveAccessRuleAll($rule)

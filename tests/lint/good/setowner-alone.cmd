@@ -1,0 +1,1 @@
+icacls "C:\Path\To\Folder" /setowner "NT AUTHORITY\SYSTEM"

@@ -1,0 +1,2 @@
+icacls C:\x /grant Users:(OI)(CI)RX
+icacls C:\x /grant alice:M

@@ -1,0 +1,55 @@
+"""Our Configure-Ack lost: pppd asks again after three seconds, and on a lossy path we say it again before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from l2tp_doctor.protocol.engine import RetransmissionPolicy
+from l2tp_doctor.protocol.ppp import events
+from l2tp_doctor.protocol.ppp.config import gateway_config
+from l2tp_doctor.protocol.ppp.control_protocol import MAX_UNASKED_ACKS
+from l2tp_doctor.protocol.ppp.timers import LOSSY_MINIMUM, RestartTimer, RoundTrip
+from tests.protocol.ppp.helpers import Pair, client_config, gateway
+from tests.protocol.ppp.test_lost_answers import ACK, LCP, losing, sent_at
+
+SLOW = RetransmissionPolicy(initial=3.0, minimum=3.0, backoff=1.0, maximum=3.0, give_up=30.0)
+SLOW_SERVER = replace(gateway_config(gateway()), retransmission=SLOW)
+LOSSY_CLIENT = replace(client_config(), lossy=True, rtt=0.05)
+
+
+def test_lcp() -> None:
+    pair = Pair(LOSSY_CLIENT, SLOW_SERVER, losing("client", LCP, ACK, 1)).dial()
+    assert pair.has(events.IpcpOpened)
+    assert pair.times[events.IpcpOpened] < 2.0
+    assert len(sent_at(pair, "lcp", "Configure-Ack")) == 2
+
+
+def test_a_path_without_loss_is_left_alone() -> None:
+    pair = Pair(replace(client_config(), rtt=0.05), SLOW_SERVER, losing("client", LCP, ACK, 1)).dial()
+    assert pair.times[events.IpcpOpened] > 2.5
+
+
+def test_a_peer_that_has_it_discards_it_and_it_ends() -> None:
+    pair = Pair(LOSSY_CLIENT, SLOW_SERVER).dial(5.0)
+    before = len(sent_at(pair, "ipcp", "Configure-Ack"))
+    for _ in range(MAX_UNASKED_ACKS + 3):
+        pair.client.repeat_acknowledgements(pair.now)
+        pair.run(pair.now + 0.2)
+    assert len(sent_at(pair, "ipcp", "Configure-Ack")) - before == MAX_UNASKED_ACKS
+    opened = [event for event in pair.server_events if isinstance(event, events.IpcpOpened)]
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize(
+    ("lossy", "rtt", "first"),
+    [(False, 0.01, 1.0), (True, 0.01, LOSSY_MINIMUM), (True, 0.3, 0.6), (True, None, 1.0), (True, 2.0, 2.0)],
+)
+def test_the_restart_timer_is_quicker_where_loss_was_seen(
+    lossy: bool, rtt: float | None, first: float
+) -> None:
+    policy = RetransmissionPolicy(initial=1.0, minimum=1.0, backoff=1.3, maximum=2.0, give_up=11.0)
+    timer = RestartTimer(policy, RoundTrip(rtt, lossy=lossy))
+    timer.begin(0.0)
+    assert timer.due == pytest.approx(first)
