@@ -40,6 +40,7 @@ check-rooms: .venv/.dev
 
 check-docs: .venv/.dev
 	$(PYTHON_BIN) -m docs.make_all --check
+	$(PYTHON_BIN) -m docs.make_site
 
 lab: .venv/.dev .venv/.lab ## every fault of the lab's cases against real gateways: is the true cause named first?
 	$(PYTHON_BIN) -m lab run
@@ -50,8 +51,9 @@ bench: .venv/.dev .venv/.lab ## measure
 fuzz: .venv/.fuzz ## 30 seconds of fuzzing for every decoder
 	$(PYTHON_BIN) -m fuzz.run --seconds 30
 
-docs: .venv/.dev ## write the generated documents anew
+docs: .venv/.dev ## write the generated documents anew and build the site, build/site/index.html
 	$(PYTHON_BIN) -m docs.make_all
+	$(PYTHON_BIN) -m docs.make_site
 
 pictures: .venv/.dev ## draw the pictures of the READMEs anew, from real dials
 	$(PYTHON_BIN) -m docs.make_pictures

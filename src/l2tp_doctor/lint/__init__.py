@@ -12,5 +12,13 @@ from l2tp_doctor.lint.model import SEVERITIES, Excerpt, Finding, Severity, Span
 from l2tp_doctor.lint.source import LANGUAGES, decode, language_of
 
 __all__ = [
-    "LANGUAGES", "SEVERITIES", "Excerpt", "Finding", "Severity", "Span", "decode", "language_of", "lint_text",
-]  # fmt: skip
+    "LANGUAGES",
+    "SEVERITIES",
+    "Excerpt",
+    "Finding",
+    "Severity",
+    "Span",
+    "decode",
+    "language_of",
+    "lint_text",
+]

@@ -230,11 +230,24 @@ class Script:
             row = self.place(node.start_byte)[0]
             seen.add(row)
             yield from self._calls(node.start_byte, node.end_byte, self._branch(node), node, wanted)
+        yield from self._settings(wanted)
         for error in self._found.get("error", []):
             row = self.place(error.start_byte)[0]
             if row not in seen and not any(start <= error.start_byte < end for start, end in self.comments):
                 seen.add(row)
                 yield from self._line(row, wanted)
+
+    def _settings(self, wanted: frozenset[str]) -> Iterator[Call]:
+        """Variables that some program looks at."""
+        for node in self._found.get("assignment", []):
+            names = [
+                self._slice(child).strip() for child in node.named_children if child.type == "variable_name"
+            ]
+            name = f"=env:{names[0].lower()}" if names else ""
+            if name in wanted:
+                value = self._slice(node.named_children[-1])
+                span = self._part.span(self.place(node.start_byte), self.place(node.end_byte))
+                yield Call(name, "cmd", (Word((value,)),), span, node.start_byte, self._branch(node))
 
     def _line(self, row: int, wanted: frozenset[str]) -> Iterator[Call]:
         """A line the grammar could make nothing of: cut at what joins commands outside quotes."""
@@ -271,9 +284,16 @@ class Script:
                 raw = uncareted(text).lstrip()[4:].strip()
                 words = ["echo", raw]
             yield Call(
-                name, "cmd", tuple(Word((word,)) for word in words[1:]), span, order, branch,
-                self._piped(node), None, targets,
-            )  # fmt: skip
+                name,
+                "cmd",
+                tuple(Word((word,)) for word in words[1:]),
+                span,
+                order,
+                branch,
+                self._piped(node),
+                None,
+                targets,
+            )
 
     def _piped(self, node: Node | None) -> Values:
         """``echo text | program`` gives the program the text."""

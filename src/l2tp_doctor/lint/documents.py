@@ -17,17 +17,27 @@ _FENCES = {
     **dict.fromkeys(("powershell", "pwsh", "ps1", "ps", "posh", "ps1con", "psm1"), "powershell"),
     **dict.fromkeys(("cmd", "bat", "batch", "dos", "batchfile", "winbatch", "dosbatch"), "cmd"),
     **dict.fromkeys(("sh", "bash", "shell", "zsh", "ksh", "dash", "shellscript"), "sh"),
-    **dict.fromkeys(("console", "shell-session", "sh-session", "bash-session", "terminal", "shellsession"), "session"),
+    **dict.fromkeys(
+        ("console", "shell-session", "sh-session", "bash-session", "terminal", "shellsession"), "session"
+    ),
     **dict.fromkeys(("reg", "registry"), "reg"),
     **dict.fromkeys(("yaml", "yml"), "yaml"),
     "json": "json",
     **dict.fromkeys(("", "text", "plaintext", "txt", "none", "plain"), "unknown"),
-}  # fmt: skip
+}
 _MAX_DEPTH = 60
 _SHELLS = {
-    "powershell": "powershell", "pwsh": "powershell", "ps": "powershell", "cmd": "cmd", "batch": "cmd", "bat": "cmd",
-    "sh": "sh", "bash": "sh", "shell": "sh", "zsh": "sh",
-}  # fmt: skip
+    "powershell": "powershell",
+    "pwsh": "powershell",
+    "ps": "powershell",
+    "cmd": "cmd",
+    "batch": "cmd",
+    "bat": "cmd",
+    "sh": "sh",
+    "bash": "sh",
+    "shell": "sh",
+    "zsh": "sh",
+}
 _COMMAND_KEYS = ("command", "commands", "run", "script")
 
 
@@ -120,9 +130,9 @@ def _fence(info: str, content: str, first: int, lines: list[str]) -> Iterator[Pa
                 )
                 pinned = None
                 if part.pinned is not None:
-                    row, shift = places[part.pinned.line - 1]
+                    line, shift = places[part.pinned.line - 1]
                     pinned = Span(
-                        row, part.pinned.column + shift - 1, row, part.pinned.end_column + shift - 1
+                        line, part.pinned.column + shift - 1, line, part.pinned.end_column + shift - 1
                     )
                 yield Part(part.text, part.language, moved, pinned, tolerant=True)
         return

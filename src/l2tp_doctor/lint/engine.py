@@ -243,9 +243,13 @@ def _pitfalls(
             continue
         key = (one.verdict.rule, one.span.line, one.span.column)
         found = Finding(
-            name, one.span, one.verdict.rule, severity, excerpts.at(one.span, one.verdict.secrets),
+            name,
+            one.span,
+            one.verdict.rule,
+            severity,
+            excerpts.at(one.span, one.verdict.secrets),
             references=entry.references,
-        )  # fmt: skip
+        )
         before = best.get(key)
         if before is None or SEVERITIES.index(severity) < SEVERITIES.index(before.severity):
             best[key] = found

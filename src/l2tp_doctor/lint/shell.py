@@ -37,13 +37,26 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _MAX_NESTING = 400
 # Programs that run the rest of their own words, with those of their options that take a value.
 _WRAPPERS = {
-    "sudo": frozenset(["-u", "-g", "-h", "-p", "-C", "-r", "-t", "-U", "-D", "-T", "--user", "--group", "--host", "--chdir"]),
-    "doas": frozenset({"-u", "-C"}), "env": frozenset({"-u", "-C", "-S"}), "nohup": frozenset(),
-    "exec": frozenset({"-a"}), "command": frozenset(), "time": frozenset({"-f", "-o"}), "nice": frozenset({"-n"}),
-    "ionice": frozenset({"-c", "-n"}), "stdbuf": frozenset({"-i", "-o", "-e"}), "setsid": frozenset(),
-    "timeout": frozenset({"-s", "-k"}), "xargs": frozenset({"-n", "-I", "-P", "-d", "-L"}), "builtin": frozenset(),
-    "busybox": frozenset(), "chroot": frozenset(), "unbuffer": frozenset(),
-}  # fmt: skip
+    "sudo": frozenset(
+        ["-u", "-g", "-h", "-p", "-C", "-r", "-t", "-U", "-D", "-T", "--user", "--group", "--host", "--chdir"]
+    ),
+    "doas": frozenset({"-u", "-C"}),
+    "env": frozenset({"-u", "-C", "-S"}),
+    "nohup": frozenset(),
+    "exec": frozenset({"-a"}),
+    "command": frozenset(),
+    "time": frozenset({"-f", "-o"}),
+    "nice": frozenset({"-n"}),
+    "ionice": frozenset({"-c", "-n"}),
+    "stdbuf": frozenset({"-i", "-o", "-e"}),
+    "setsid": frozenset(),
+    "timeout": frozenset({"-s", "-k"}),
+    "xargs": frozenset({"-n", "-I", "-P", "-d", "-L"}),
+    "builtin": frozenset(),
+    "busybox": frozenset(),
+    "chroot": frozenset(),
+    "unbuffer": frozenset(),
+}
 _ARMS = ("else_clause", "elif_clause")
 
 

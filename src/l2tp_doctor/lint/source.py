@@ -10,11 +10,20 @@ from l2tp_doctor.lint.model import HOLE, Span
 
 LANGUAGES = ("powershell", "cmd", "sh", "markdown", "yaml", "json", "reg")
 _SUFFIXES = {
-    ".ps1": "powershell", ".psm1": "powershell", ".psd1": "powershell",
-    ".cmd": "cmd", ".bat": "cmd", ".sh": "sh", ".bash": "sh",
-    ".md": "markdown", ".markdown": "markdown",
-    ".yaml": "yaml", ".yml": "yaml", ".json": "json", ".reg": "reg",
-}  # fmt: skip
+    ".ps1": "powershell",
+    ".psm1": "powershell",
+    ".psd1": "powershell",
+    ".cmd": "cmd",
+    ".bat": "cmd",
+    ".sh": "sh",
+    ".bash": "sh",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".json": "json",
+    ".reg": "reg",
+}
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),

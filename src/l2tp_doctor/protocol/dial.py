@@ -99,6 +99,9 @@ class DialConfig:
         large_echo_size: bytes of the large echo's IP packet; Windows' L2TP interface has an MTU of 1400.
         keepalive_interval: seconds between NAT keepalives (RFC 3948 §4: 20).
         close_wait: seconds each layer may take to close; three round trips if that is longer.
+        l2tp_delay: seconds between Quick Mode 3 and SCCRQ.  A Linux gateway installs its outbound SA some
+            milliseconds after message 3; an SCCRQ that is answered before that costs the answer, and now and
+            then more than a second in which its kernel waits for another SA.
     """
 
     ike: InitiatorPolicy
@@ -110,6 +113,7 @@ class DialConfig:
     large_echo_size: int = 1400
     keepalive_interval: float = 20.0
     close_wait: float = 0.6
+    l2tp_delay: float = 0.025
 
 
 class Dial:
@@ -133,6 +137,7 @@ class Dial:
         self._other_sa_heard = False
         self._esp_sent = 0
         self._tunnel: L2tpTunnel | None = None
+        self._l2tp_at: float | None = None  # when SCCRQ leaves
         self._peer_port = L2TP_PORT
         self._link: PppLink | None = None
         self._echo: TunnelEcho | None = None
@@ -178,7 +183,7 @@ class Dial:
 
     def get_timer(self) -> float | None:
         """Returns when any layer wants to be called."""
-        times = [self._ike.get_timer(), self._keepalive_at, self._close_by]
+        times = [self._ike.get_timer(), self._keepalive_at, self._close_by, self._l2tp_at]
         if self._tunnel is not None:
             times.append(self._tunnel.get_timer())
         if self._link is not None:
@@ -189,6 +194,9 @@ class Dial:
 
     def handle_timer(self, now: float) -> None:
         """Does what is due in every layer."""
+        if self._l2tp_at is not None and now >= self._l2tp_at and self._tunnel is not None:
+            self._l2tp_at = None
+            self._tunnel.start(now)
         for engine in (self._ike, self._tunnel, self._link):
             timer = engine.get_timer() if engine is not None else None
             if engine is not None and timer is not None and timer <= now:
@@ -231,7 +239,7 @@ class Dial:
         if self.state in (DialState.CLOSING_PPP, DialState.CLOSING_L2TP, DialState.CLOSED):
             return
         self._echo = None
-        self._keepalive_at = None
+        self._keepalive_at = self._l2tp_at = None
         self.state = DialState.CLOSING_PPP
         # What is over already would not answer, and nobody is kept waiting for it.
         if self._link is not None and self._link.phase is not Phase.DEAD and self._tunnel_lives():
@@ -437,7 +445,7 @@ class Dial:
         )
         self._ike.await_esp(now)
         self._tunnel = L2tpTunnel(tunnel, self._random, self._trace)
-        self._tunnel.start(now)
+        self._l2tp_at = now + self._config.l2tp_delay
 
     def _on_l2tp(self, event: l2tp.L2tpEvent, now: float) -> None:
         if isinstance(event, l2tp.SessionEstablished):
@@ -555,7 +563,8 @@ class Dial:
         self._events.append(DialClosed(self._clean))
 
     def _tunnel_lives(self) -> bool:
-        return self._tunnel is not None and self._tunnel.state is not TunnelState.CLOSED
+        over = (TunnelState.IDLE, TunnelState.CLOSED)
+        return self._tunnel is not None and self._tunnel.state not in over
 
     def _close_wait(self) -> float:
         """A layer gets the configured time, or on a slow path what an answer and one repetition need."""

@@ -26,9 +26,20 @@ class Cmdlet:
 
 
 _COMMON_NAMED = (
-    "erroraction", "warningaction", "informationaction", "errorvariable", "warningvariable", "outvariable",
-    "outbuffer", "pipelinevariable", "computername", "cimsession", "credential", "throttlelimit", "inputobject",
-)  # fmt: skip
+    "erroraction",
+    "warningaction",
+    "informationaction",
+    "errorvariable",
+    "warningvariable",
+    "outvariable",
+    "outbuffer",
+    "pipelinevariable",
+    "computername",
+    "cimsession",
+    "credential",
+    "throttlelimit",
+    "inputobject",
+)
 _COMMON_SWITCHES = ("whatif", "confirm", "verbose", "debug", "force", "passthru", "asjob")
 _COMMON_ALIASES = {
     "ea": "erroraction",
@@ -43,9 +54,11 @@ def _cmdlet(
     positional: str = "", named: str = "", switches: str = "", aliases: Mapping[str, str] | None = None
 ) -> Cmdlet:
     return Cmdlet(
-        tuple(positional.split()), (*named.split(), *_COMMON_NAMED),
-        (*switches.split(), *_COMMON_SWITCHES), {**_COMMON_ALIASES, **(aliases or {})},
-    )  # fmt: skip
+        tuple(positional.split()),
+        (*named.split(), *_COMMON_NAMED),
+        (*switches.split(), *_COMMON_SWITCHES),
+        {**_COMMON_ALIASES, **(aliases or {})},
+    )
 
 
 _MP = _cmdlet(
@@ -61,9 +74,10 @@ _MP = _cmdlet(
     aliases={"drtm": "disablerealtimemonitoring"},
 )
 _WEB = _cmdlet(
-    "uri", "method headers body outfile useragent timeoutsec proxy sessionvariable websession contenttype",
+    "uri",
+    "method headers body outfile useragent timeoutsec proxy sessionvariable websession contenttype",
     "usebasicparsing skipcertificatecheck skiphttperrorcheck usedefaultcredentials",
-)  # fmt: skip
+)
 _VPN = _cmdlet(
     "name serveraddress",
     "tunneltype encryptionlevel authenticationmethod eapconfigxmlstream l2tppsk dnssuffix idledisconnectseconds "
@@ -79,35 +93,59 @@ _ITEM_PROPERTY = _cmdlet(
 _CONTENT = _cmdlet("path value", "literalpath encoding filter", "nonewline append", {"pspath": "literalpath"})
 _FILE = _cmdlet("filepath encoding", "literalpath width", "append noclobber nonewline", {"path": "filepath"})
 _ARGUMENTS = _cmdlet(
-    "filepath argumentlist", "verb workingdirectory windowstyle redirectstandardoutput redirectstandarderror",
-    "wait nonewwindow", {"args": "argumentlist"},
-)  # fmt: skip
+    "filepath argumentlist",
+    "verb workingdirectory windowstyle redirectstandardoutput redirectstandarderror",
+    "wait nonewwindow",
+    {"args": "argumentlist"},
+)
 _SERVICE_BY_NAME = _cmdlet(
     "name", "displayname include exclude", "nowait", {"servicename": "name", "sn": "name"}
 )
 _FIREWALL_PROFILE = _cmdlet(
-    "name", "profile enabled defaultinboundaction defaultoutboundaction allowinboundrules policystore gposession "
-    "logallowed logblocked notifyonlisten", "all",
-)  # fmt: skip
+    "name",
+    "profile enabled defaultinboundaction defaultoutboundaction allowinboundrules policystore gposession "
+    "logallowed logblocked notifyonlisten",
+    "all",
+)
 _FEATURE = _cmdlet("name", "featurename path", "online norestart restart remove", {"featurename": "name"})
 
 CMDLETS: Mapping[str, Cmdlet] = {
     "set-service": _cmdlet(
-        "name", "displayname description startuptype status securitydescriptorsddl", "",
-        {"st": "startuptype", "startmode": "startuptype", "sm": "startuptype", "starttype": "startuptype",
-         "servicename": "name", "sn": "name", "dn": "displayname"},
+        "name",
+        "displayname description startuptype status securitydescriptorsddl",
+        "",
+        {
+            "st": "startuptype",
+            "startmode": "startuptype",
+            "sm": "startuptype",
+            "starttype": "startuptype",
+            "servicename": "name",
+            "sn": "name",
+            "dn": "displayname",
+        },
     ),
-    "stop-service": _SERVICE_BY_NAME, "start-service": _SERVICE_BY_NAME, "restart-service": _SERVICE_BY_NAME,
-    "get-service": _SERVICE_BY_NAME, "remove-service": _SERVICE_BY_NAME, "suspend-service": _SERVICE_BY_NAME,
-    "set-itemproperty": _ITEM_PROPERTY, "new-itemproperty": _ITEM_PROPERTY,
+    "stop-service": _SERVICE_BY_NAME,
+    "start-service": _SERVICE_BY_NAME,
+    "restart-service": _SERVICE_BY_NAME,
+    "get-service": _SERVICE_BY_NAME,
+    "remove-service": _SERVICE_BY_NAME,
+    "suspend-service": _SERVICE_BY_NAME,
+    "set-itemproperty": _ITEM_PROPERTY,
+    "new-itemproperty": _ITEM_PROPERTY,
     "remove-itemproperty": _cmdlet("path name", "literalpath filter", "", {"pspath": "literalpath"}),
-    "set-mppreference": _MP, "add-mppreference": _MP, "remove-mppreference": _MP,
+    "set-mppreference": _MP,
+    "add-mppreference": _MP,
+    "remove-mppreference": _MP,
     "set-netfirewallprofile": _FIREWALL_PROFILE,
     "set-netfirewallsetting": _cmdlet("", "certvalidationlevel exemptions policystore"),
-    "add-vpnconnection": _VPN, "set-vpnconnection": _VPN,
+    "add-vpnconnection": _VPN,
+    "set-vpnconnection": _VPN,
     "set-vpnconnectionipsecconfiguration": _cmdlet(
         "connectionname authenticationtransformconstants ciphertransformconstants dhgroup encryptionmethod "
-        "integritycheckmethod pfsgroup", "", "reverttodefault alluserconnection", {"name": "connectionname"},
+        "integritycheckmethod pfsgroup",
+        "",
+        "reverttodefault alluserconnection",
+        {"name": "connectionname"},
     ),
     "set-vpnserverconfiguration": _cmdlet(
         "", "tunneltype sharedsecret encryptiontype encryptionmethod integritycheckmethod", "custompolicy"
@@ -119,13 +157,20 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "set-vpns2sinterface": _cmdlet("name destination", "authenticationmethod sharedsecret"),
     "set-executionpolicy": _cmdlet("executionpolicy scope"),
     "test-netconnection": _cmdlet(
-        "computername commontcpport", "port hops constrainsourceaddress informationlevel", "traceroute diagnoserouting",
+        "computername commontcpport",
+        "port hops constrainsourceaddress informationlevel",
+        "traceroute diagnoserouting",
         {"remoteaddress": "computername", "cn": "computername", "remoteport": "port"},
     ),
     "test-connection": _cmdlet("targetname", "tcpport count timeoutseconds", "quiet traceroute ipv4 ipv6"),
-    "invoke-webrequest": _WEB, "invoke-restmethod": _WEB,
-    "new-pssessionoption": _cmdlet("", "operationtimeout idletimeout", "skipcacheck skipcncheck skiprevocationcheck noencryption"),
-    "new-cimsessionoption": _cmdlet("", "protocol", "skipcacheck skipcncheck skiprevocationcheck usessl noencryption"),
+    "invoke-webrequest": _WEB,
+    "invoke-restmethod": _WEB,
+    "new-pssessionoption": _cmdlet(
+        "", "operationtimeout idletimeout", "skipcacheck skipcncheck skiprevocationcheck noencryption"
+    ),
+    "new-cimsessionoption": _cmdlet(
+        "", "protocol", "skipcacheck skipcncheck skiprevocationcheck usessl noencryption"
+    ),
     "add-ntfsaccess": _cmdlet("path account accessrights", "accesstype inheritanceflags appliesto"),
     "set-ntfsowner": _cmdlet("path account", "", "", {"owner": "account"}),
     "grant-smbshareaccess": _cmdlet("name", "accountname accessright"),
@@ -135,11 +180,15 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "invoke-expression": _cmdlet("command"),
     "invoke-command": _cmdlet("computername scriptblock", "argumentlist session filepath hostname"),
     "invoke-wmimethod": _cmdlet("class name argumentlist", "path namespace"),
-    "invoke-cimmethod": _cmdlet("classname methodname arguments", "query namespace", "", {"name": "methodname", "class": "classname"}),
+    "invoke-cimmethod": _cmdlet(
+        "classname methodname arguments", "query namespace", "", {"name": "methodname", "class": "classname"}
+    ),
     "get-wmiobject": _cmdlet("class property", "filter query namespace list"),
     "get-ciminstance": _cmdlet("classname", "filter query namespace property", "", {"class": "classname"}),
-    "set-content": _CONTENT, "add-content": _CONTENT,
-    "out-file": _FILE, "tee-object": _FILE,
+    "set-content": _CONTENT,
+    "add-content": _CONTENT,
+    "out-file": _FILE,
+    "tee-object": _FILE,
     "new-item": _cmdlet("path name", "itemtype value", "", {"type": "itemtype"}),
     "new-object": _cmdlet("typename argumentlist", "comobject property strict", "", {"args": "argumentlist"}),
     "convertto-securestring": _cmdlet("string", "key securekey", "asplaintext"),
@@ -150,24 +199,54 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "new-alias": _cmdlet("name value", "description option scope"),
     "set-gpregistryvalue": _cmdlet("", "guid name key valuename value type domain"),
     "set-gpprefregistryvalue": _cmdlet("", "guid name key valuename value type context action"),
-    "uninstall-windowsfeature": _FEATURE, "remove-windowsfeature": _FEATURE,
+    "uninstall-windowsfeature": _FEATURE,
+    "remove-windowsfeature": _FEATURE,
     "disable-windowsoptionalfeature": _FEATURE,
     "new-scheduledtaskaction": _cmdlet("execute argument workingdirectory", "id"),
-    "set-location": _cmdlet("path", "literalpath"), "push-location": _cmdlet("path", "literalpath"),
+    "set-location": _cmdlet("path", "literalpath"),
+    "push-location": _cmdlet("path", "literalpath"),
     "register-scheduledtask": _cmdlet("taskname"),
-}  # fmt: skip
+}
 
 ALIASES: Mapping[str, str] = {
-    "tnc": "test-netconnection", "sp": "set-itemproperty", "rp": "remove-itemproperty", "spsv": "stop-service",
-    "sasv": "start-service", "gsv": "get-service", "iwr": "invoke-webrequest", "irm": "invoke-restmethod",
-    "iex": "invoke-expression", "icm": "invoke-command", "saps": "start-process", "start": "start-process",
-    "ac": "add-content", "tee": "tee-object", "ni": "new-item", "gi": "get-item", "sal": "set-alias",
-    "nal": "new-alias", "gwmi": "get-wmiobject", "gcim": "get-ciminstance", "iwmi": "invoke-wmimethod",
-    "icim": "invoke-cimmethod", "%": "foreach-object", "foreach": "foreach-object", "?": "where-object",
-    "where": "where-object", "sl": "set-location", "cd": "set-location", "chdir": "set-location",
-    "pushd": "push-location", "gps": "get-process", "ps": "get-process", "select": "select-object",
-    "sort": "sort-object", "write": "write-output", "md": "mkdir", "get-netfirewallprofiles": "",
-}  # fmt: skip
+    "tnc": "test-netconnection",
+    "sp": "set-itemproperty",
+    "rp": "remove-itemproperty",
+    "spsv": "stop-service",
+    "sasv": "start-service",
+    "gsv": "get-service",
+    "iwr": "invoke-webrequest",
+    "irm": "invoke-restmethod",
+    "iex": "invoke-expression",
+    "icm": "invoke-command",
+    "saps": "start-process",
+    "start": "start-process",
+    "ac": "add-content",
+    "tee": "tee-object",
+    "ni": "new-item",
+    "gi": "get-item",
+    "sal": "set-alias",
+    "nal": "new-alias",
+    "gwmi": "get-wmiobject",
+    "gcim": "get-ciminstance",
+    "iwmi": "invoke-wmimethod",
+    "icim": "invoke-cimmethod",
+    "%": "foreach-object",
+    "foreach": "foreach-object",
+    "?": "where-object",
+    "where": "where-object",
+    "sl": "set-location",
+    "cd": "set-location",
+    "chdir": "set-location",
+    "pushd": "push-location",
+    "gps": "get-process",
+    "ps": "get-process",
+    "select": "select-object",
+    "sort": "sort-object",
+    "write": "write-output",
+    "md": "mkdir",
+    "get-netfirewallprofiles": "",
+}
 
 EVALUATED = frozenset({"new-object", "convertto-securestring", "join-path"})
 

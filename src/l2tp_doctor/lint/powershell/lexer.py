@@ -30,7 +30,40 @@ _ACCESS = re.compile(r"(?:\.|::)[A-Za-z_]\w*")
 _REDIRECTION = re.compile(r"[\d*]?>>?(?:&\d)?")
 _BAREWORD = re.compile(r"(?:[A-Za-z_\\./~%?*+!^:#\d-]|`.)(?:[^\s'\"`$@(){},;|&=]|`.)*", re.S)
 _KEYWORDS = frozenset(
-    ["begin", "break", "catch", "class", "clean", "continue", "data", "do", "dynamicparam", "else", "elseif", "end", "enum", "exit", "filter", "finally", "for", "foreach", "function", "if", "in", "param", "process", "return", "switch", "throw", "trap", "try", "until", "using", "while", "workflow"]
+    [
+        "begin",
+        "break",
+        "catch",
+        "class",
+        "clean",
+        "continue",
+        "data",
+        "do",
+        "dynamicparam",
+        "else",
+        "elseif",
+        "end",
+        "enum",
+        "exit",
+        "filter",
+        "finally",
+        "for",
+        "foreach",
+        "function",
+        "if",
+        "in",
+        "param",
+        "process",
+        "return",
+        "switch",
+        "throw",
+        "trap",
+        "try",
+        "until",
+        "using",
+        "while",
+        "workflow",
+    ]
 )
 _MAX_DEPTH = 60
 _MAX_WORDS = 400

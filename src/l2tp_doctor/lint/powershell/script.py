@@ -19,10 +19,10 @@ from l2tp_doctor.lint.model import (
     Values,
     Word,
     constants,
-)  # fmt: skip
+)
 from l2tp_doctor.lint.powershell import lexer
 from l2tp_doctor.lint.powershell.cmdlets import ALIASES, CMDLETS, EVALUATED, bind
-from l2tp_doctor.lint.powershell.values import Evaluator, merged
+from l2tp_doctor.lint.powershell.values import Evaluator, combined, merged
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Query
@@ -108,6 +108,7 @@ class Script:
         self._names: dict[int, str] = {}
         self._aliases: dict[str, str] = {}
         self._functions = {self._function_name(node): node for node in found.get("function", [])}
+        self._updates: dict[str, list[tuple[int, str, Node]]] = {}
         self._assigned = self._assignments()
         self._aliases = self._own_aliases()
 
@@ -122,7 +123,7 @@ class Script:
         """Returns the outermost node that covers exactly a range."""
         if self._root is None:
             return None
-        node = self._root.descendant_for_byte_range(start, end)
+        node: Node | None = self._root.descendant_for_byte_range(start, end)
         # The grammar counts white space before some tokens as theirs.
         while node is not None and self._outside(node, start, end):
             inner = [child for child in node.children if child.start_byte <= start and child.end_byte >= end]
@@ -259,10 +260,17 @@ class Script:
         elif name == "sc":
             name, cast_off = self._sc(found)
         return Call(
-            name, "powershell", tuple(found),
+            name,
+            "powershell",
+            tuple(found),
             self._part.span(self.place(start), self.place(stop)),
-            start, self.branch(node), piped, source, targets, cast_off,
-        )  # fmt: skip
+            start,
+            self.branch(node),
+            piped,
+            source,
+            targets,
+            cast_off,
+        )
 
     @staticmethod
     def _sc(words: list[Word]) -> tuple[str, bool]:
@@ -339,9 +347,10 @@ class Script:
         if not method or not node.named_children:
             return None
         target = node.named_children[0]
+        empty: Values = ()
         if target.type == "type_literal":
             kind = self._slice(target).strip("[]").lower().rpartition(".")[2]
-            name, piped = f"{kind}::{method}", ()
+            name, piped = f"{kind}::{method}", empty
         else:
             name, piped = f".{method}", self.values.node(target)
         words = tuple(Word(values) for values in self.values.arguments(node))
@@ -382,6 +391,7 @@ class Script:
             key = left.lstrip("$").strip("{}").lower()
             for scope in ("script:", "global:", "local:", "private:", "variable:"):
                 key = key.removeprefix(scope)
+            self._update(left, node)
             if left.startswith("$") and all(char.isalnum() or char in "_:" for char in key):
                 found.setdefault(key, []).append((node.end_byte, node, node.named_children[-1]))
         for node in self._found.get("foreach", []):
@@ -399,6 +409,27 @@ class Script:
         for entries in found.values():
             entries.sort(key=lambda entry: entry[0])
         return found
+
+    def _update(self, left: str, node: Node) -> None:
+        """``$table.key = …`` and ``$table['key'] = …``."""
+        name, dot, member = left.lstrip("$").partition(".")
+        if not dot and left.endswith("]"):
+            name, dot, member = left[:-1].lstrip("$").partition("[")
+            if member[:1] not in ("'", '"'):
+                return
+        member = member.strip("'\"").lower()
+        if dot and left.startswith("$") and member.isalnum() and name.isidentifier():
+            entry = (node.end_byte, member, node.named_children[-1])
+            self._updates.setdefault(name.lower(), []).append(entry)
+
+    def _updated(self, key: str, position: int, found: Values) -> Values:
+        updates = [entry for entry in self._updates.get(key, []) if entry[0] <= position]
+        if not updates:
+            return found
+        more = {member: self.values.node(value) for _end, member, value in updates}
+        return tuple(
+            Table({**value.entries, **more}) if isinstance(value, Table) else value for value in found
+        )
 
     def variables(self, key: str, position: int) -> Values | None:
         """Returns what a variable can be at a position, or ``None`` when nothing here says so."""
@@ -424,7 +455,7 @@ class Script:
                 break
             if node.type == "foreach_statement" and node.end_byte >= position:
                 break
-        return merged(found) if found else None
+        return self._updated(key, position, merged(found)) if found else None
 
     def _assigned_values(self, node: Node, value: Node) -> Values:
         if node.type == "script_parameter":
@@ -433,9 +464,12 @@ class Script:
         if node.type == "foreach_statement":
             return _each(values)
         operator = next((child for child in node.children if child.type == "assignement_operator"), None)
-        if operator is not None and self._slice(operator) != "=":
-            return UNKNOWN
-        return values
+        sign = self._slice(operator) if operator is not None else "="
+        if sign == "+=":
+            key = self._slice(node.named_children[0]).lstrip("$").lower()
+            before = self.variables(key, node.start_byte) if node.start_byte else None
+            return combined([before, values]) if before is not None else UNKNOWN
+        return values if sign == "=" else UNKNOWN
 
     def _parameter_values(self, node: Node) -> Values:
         found: list[Values] = []

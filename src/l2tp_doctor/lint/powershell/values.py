@@ -19,7 +19,7 @@ from l2tp_doctor.lint.model import (
     Values,
     constants,
     known,
-)  # fmt: skip
+)
 from l2tp_doctor.lint.powershell import lexer
 
 if TYPE_CHECKING:
@@ -33,9 +33,11 @@ _BUILT_IN = {"true": "True", "false": "False", "null": ""}
 # Well-known SIDs by the name .NET gives them.
 _WELL_KNOWN = {"worldsid": "S-1-1-0", "authenticatedusersid": "S-1-5-11", "builtinuserssid": "S-1-5-32-545"}
 _HIVES = {
-    "localmachine": "HKEY_LOCAL_MACHINE", "currentuser": "HKEY_CURRENT_USER", "classesroot": "HKEY_CLASSES_ROOT",
+    "localmachine": "HKEY_LOCAL_MACHINE",
+    "currentuser": "HKEY_CURRENT_USER",
+    "classesroot": "HKEY_CLASSES_ROOT",
     "users": "HKEY_USERS",
-}  # fmt: skip
+}
 # Nodes that say something themselves although they have one child only.
 _WHOLE = frozenset({"variable", "expandable_string_literal", "expandable_here_string_literal", "command"})
 _WRITERS = ("write-output", "echo", "write")
@@ -228,7 +230,7 @@ class Evaluator:
 
     def _addition(self, node: Node) -> Values:
         left, right = node.child(0), node.child(node.child_count - 1)
-        operator = self._script.view[node.child(1).start_byte] if node.child_count == 3 else ""  # type: ignore[union-attr]  # it has three
+        operator = self._script.view[node.child(1).start_byte] if node.child_count == 3 else ""
         if operator != "+":
             return UNKNOWN
         ours, theirs = self.node(left), self.node(right)

@@ -8,35 +8,100 @@ from l2tp_doctor.lint.model import HOLE, Call, Instance, Items, Severity, Values
 from l2tp_doctor.lint.rules.common import Bound, first, folded
 
 # "Everyone" as Windows names S-1-1-0 in its languages.
-EVERYONE = frozenset({
-    "everyone", "s-1-1-0", "wd", "jeder", "tout le monde", "todos", "tutti", "iedereen", "alla", "alle", "kaikki",
-    "wszyscy", "mindenki", "все", "herkes", "所有人", "每个人", "모든 사용자", "全員", "όλοι",
-    "všichni", "qualsiasi", "toata lumea", "toți", "everybody", "ทุกคน", "anonymous logon", "s-1-5-7",
-})  # fmt: skip
+EVERYONE = frozenset(
+    {
+        "everyone",
+        "s-1-1-0",
+        "wd",
+        "jeder",
+        "tout le monde",
+        "todos",
+        "tutti",
+        "iedereen",
+        "alla",
+        "alle",
+        "kaikki",
+        "wszyscy",
+        "mindenki",
+        "все",
+        "herkes",
+        "所有人",
+        "每个人",
+        "모든 사용자",
+        "全員",
+        "όλοι",
+        "všichni",
+        "qualsiasi",
+        "toata lumea",
+        "toți",
+        "everybody",
+        "ทุกคน",
+        "anonymous logon",
+        "s-1-5-7",
+    }
+)
 # Not everyone, but whoever has an account.
-NEARLY_EVERYONE = frozenset({
-    "authenticated users", "nt authority\\authenticated users", "s-1-5-11", "users", "builtin\\users",
-    "s-1-5-32-545", "authentifizierte benutzer", "benutzer", "utilisateurs authentifiés",
-    "usuarios autenticados", "usuarios", "au", "bu",
-})  # fmt: skip
+NEARLY_EVERYONE = frozenset(
+    {
+        "authenticated users",
+        "nt authority\\authenticated users",
+        "s-1-5-11",
+        "users",
+        "builtin\\users",
+        "s-1-5-32-545",
+        "authentifizierte benutzer",
+        "benutzer",
+        "utilisateurs authentifiés",
+        "usuarios autenticados",
+        "usuarios",
+        "au",
+        "bu",
+    }
+)
 _FULL = frozenset(
     {"f", "full", "fullcontrol", "ga", "fa", "generic_all", "genericall", "268435456", "2032127"}
 )
 _WRITE = frozenset({"m", "modify", "w", "write", "c", "change", "rw", "wd,ad", "gw", "readandexecute,modify"})
-_SYSTEM_OWNERS = frozenset({
-    "nt authority\\system", "system", "s-1-5-18", "localsystem", "autorite nt\\système", "nt-autorität\\system",
-    "nt autorität\\system", "nt authority\\sistema",
-})  # fmt: skip
+_SYSTEM_OWNERS = frozenset(
+    {
+        "nt authority\\system",
+        "system",
+        "s-1-5-18",
+        "localsystem",
+        "autorite nt\\système",
+        "nt-autorität\\system",
+        "nt autorität\\system",
+        "nt authority\\sistema",
+    }
+)
 _PLACEHOLDERS = {
-    "%systemroot%": "c:\\windows", "%windir%": "c:\\windows", "%systemdrive%": "c:", "%programfiles%": "c:\\program files",
-    "%programfiles(x86)%": "c:\\program files (x86)", "%programw6432%": "c:\\program files",
-    "%commonprogramfiles%": "c:\\program files\\common files", "%programdata%": "c:\\programdata",
-    "%allusersprofile%": "c:\\programdata", "%env:windir%": "c:\\windows", "%homedrive%": "c:",
-}  # fmt: skip
-_SYSTEM_ROOTS = frozenset({
-    "\\program files", "\\program files (x86)", "\\programdata", "\\users", "\\windows", "\\program files\\common files",
-    "\\program files\\windowsapps", "\\system volume information", "\\$recycle.bin", "\\recovery", "\\boot",
-})  # fmt: skip
+    "%systemroot%": "c:\\windows",
+    "%windir%": "c:\\windows",
+    "%systemdrive%": "c:",
+    "%programfiles%": "c:\\program files",
+    "%programfiles(x86)%": "c:\\program files (x86)",
+    "%programw6432%": "c:\\program files",
+    "%commonprogramfiles%": "c:\\program files\\common files",
+    "%programdata%": "c:\\programdata",
+    "%allusersprofile%": "c:\\programdata",
+    "%env:windir%": "c:\\windows",
+    "%homedrive%": "c:",
+}
+_SYSTEM_ROOTS = frozenset(
+    {
+        "\\program files",
+        "\\program files (x86)",
+        "\\programdata",
+        "\\users",
+        "\\windows",
+        "\\program files\\common files",
+        "\\program files\\windowsapps",
+        "\\system volume information",
+        "\\$recycle.bin",
+        "\\recovery",
+        "\\boot",
+    }
+)
 _RULE = "everyone-full-control"
 
 
@@ -251,7 +316,24 @@ def takeown(call: Call, _bound: Bound) -> Iterator[Verdict]:
 # -- shells -------------------------------------------------------------------------------------
 
 _UNIX_SYSTEM = frozenset(
-    ["/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/opt", "/proc", "/root", "/sbin", "/sys", "/usr", "/usr/bin", "/usr/lib", "/var"]
+    [
+        "/",
+        "/bin",
+        "/boot",
+        "/dev",
+        "/etc",
+        "/lib",
+        "/lib64",
+        "/opt",
+        "/proc",
+        "/root",
+        "/sbin",
+        "/sys",
+        "/usr",
+        "/usr/bin",
+        "/usr/lib",
+        "/var",
+    ]
 )
 
 
@@ -259,6 +341,9 @@ def chmod(call: Call, _bound: Bound) -> Iterator[Verdict]:
     """Judges ``chmod``: 777 and a+rwx are an error, what else lets others write a warning."""
     for argv in call.argvs():
         modes = [word for word in argv if not word.startswith("-")][:1]
+        if call.name in ("install", "mkdir"):
+            modes = [after for word, after in zip(argv, argv[1:], strict=False) if word == "-m"]
+            modes += [word.partition("=")[2] for word in argv if word.startswith("--mode=")]
         for mode in modes:
             if mode.isdecimal():
                 digits = mode.zfill(4)

@@ -12,9 +12,18 @@ from l2tp_doctor.lint.rules.common import Bound, arguments, every, folded
 Found = Iterator[Verdict | Nested]
 # powershell.exe takes any beginning of an option's name that no earlier option begins with.
 _WITH_VALUE = (
-    "executionpolicy", "windowstyle", "version", "inputformat", "outputformat", "workingdirectory", "psconsolefile",
-    "configurationname", "custompipename", "settingsfile", "configurationfile",
-)  # fmt: skip
+    "executionpolicy",
+    "windowstyle",
+    "version",
+    "inputformat",
+    "outputformat",
+    "workingdirectory",
+    "psconsolefile",
+    "configurationname",
+    "custompipename",
+    "settingsfile",
+    "configurationfile",
+)
 _SHORT = {
     "ep": "executionpolicy",
     "of": "outputformat",
@@ -23,10 +32,29 @@ _SHORT = {
     "ec": "encodedcommand",
 }
 _ORDER = (
-    "command", "encodedcommand", "executionpolicy", "file", "inputformat", "login", "mta", "noexit", "nologo",
-    "noninteractive", "noprofile", "outputformat", "psconsolefile", "sta", "version", "windowstyle",
-    "workingdirectory", "configurationname", "custompipename", "settingsfile", "help", "interactive",
-)  # fmt: skip
+    "command",
+    "encodedcommand",
+    "executionpolicy",
+    "file",
+    "inputformat",
+    "login",
+    "mta",
+    "noexit",
+    "nologo",
+    "noninteractive",
+    "noprofile",
+    "outputformat",
+    "psconsolefile",
+    "sta",
+    "version",
+    "windowstyle",
+    "workingdirectory",
+    "configurationname",
+    "custompipename",
+    "settingsfile",
+    "help",
+    "interactive",
+)
 _MAX_TEXT = 200_000
 
 
@@ -175,3 +203,13 @@ def shell(call: Call, _bound: Bound) -> Found:
     for text in constants(call.piped):
         if known(text):
             yield Nested(text, "sh")
+
+
+def find(call: Call, _bound: Bound) -> Found:
+    """Hands on what ``find … -exec program … ;`` runs."""
+    for argv in call.argvs():
+        for index, word in enumerate(argv):
+            if word in ("-exec", "-execdir", "-ok"):
+                rest = argv[index + 1 :]
+                ends = [place for place, one in enumerate(rest) if one in (";", "+")]
+                yield Nested(" ".join(rest[: ends[0]] if ends else rest), "sh")

@@ -28,6 +28,8 @@ def callback(call: Call, _bound: Bound) -> Iterator[Verdict]:
                     inner = inner[inner.find(")") + 1 :]
                 if folded(inner) in _SAYS_YES:
                     yield Verdict(_CERTIFICATE, keys=frozenset({call.name}))
+            elif isinstance(value, str) and "acceptany" in value.lower():  # .NET has one ready-made
+                yield Verdict(_CERTIFICATE, keys=frozenset({call.name}))
             elif value == "":  # $null: the system's own check is back
                 yield Verdict(_CERTIFICATE, bad=False, keys=frozenset({call.name}))
             elif isinstance(value, Instance) and "policy" in call.name:
@@ -186,7 +188,12 @@ def connection_manager(call: Call, _bound: Bound) -> Iterator[Verdict]:
 def connection_text(text: str, target: str) -> Iterator[Verdict]:
     """Judges what is written to a file: ipsec.secrets, swanctl.conf, a phone book, a .reg file."""
     name = folded(target).replace("\\", "/").rpartition("/")[2]
-    if name.endswith(".secrets") or name in ("ipsec.secrets", "swanctl.conf") or "ipsec.d" in folded(target) or (name.endswith(".conf") and "swanctl" in folded(target)):
+    if (
+        name.endswith(".secrets")
+        or name in ("ipsec.secrets", "swanctl.conf")
+        or "ipsec.d" in folded(target)
+        or (name.endswith(".conf") and "swanctl" in folded(target))
+    ):
         yield from _secrets_file(text)
     elif name.endswith(".pbk"):
         yield from phone_book(text)

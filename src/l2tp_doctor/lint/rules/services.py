@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from l2tp_doctor.lint.model import HOLE, Call, Instance, Values, Verdict, constants
+from l2tp_doctor.lint.model import HOLE, Call, Instance, Severity, Values, Verdict, constants
 from l2tp_doctor.lint.rules.access import net_share, sddl
 from l2tp_doctor.lint.rules.common import Bound, arguments, every, first, folded
 
 VPN = frozenset(
-    ["rasman", "ikeext", "policyagent", "bfe", "remoteaccess", "sstpsvc", "tapisrv", "rasauto", "rasl2tp", "rasagilevpn", "raspptp", "rassstp", "ndiswan", "wanarp", "ndistapi"]
+    [
+        "rasman",
+        "ikeext",
+        "policyagent",
+        "bfe",
+        "remoteaccess",
+        "sstpsvc",
+        "tapisrv",
+        "rasauto",
+        "rasl2tp",
+        "rasagilevpn",
+        "raspptp",
+        "rassstp",
+        "ndiswan",
+        "wanarp",
+        "ndistapi",
+    ]
 )
 _FIREWALL = frozenset({"mpssvc", "bfe"})
 _DEFENDER = frozenset(
@@ -17,17 +33,40 @@ _DEFENDER = frozenset(
 )
 # Display names, as Get-Service and net take them too.
 _DISPLAY = {
-    "remote access connection manager": "rasman", "ike and authip ipsec keying modules": "ikeext",
-    "ipsec policy agent": "policyagent", "base filtering engine": "bfe", "routing and remote access": "remoteaccess",
-    "secure socket tunneling protocol service": "sstpsvc", "telephony": "tapisrv",
-    "remote access auto connection manager": "rasauto", "windows defender firewall": "mpssvc",
-    "windows firewall": "mpssvc", "microsoft defender antivirus service": "windefend",
-    "windows defender antivirus service": "windefend", "windows defender": "windefend",
-}  # fmt: skip
+    "remote access connection manager": "rasman",
+    "ike and authip ipsec keying modules": "ikeext",
+    "ipsec policy agent": "policyagent",
+    "base filtering engine": "bfe",
+    "routing and remote access": "remoteaccess",
+    "secure socket tunneling protocol service": "sstpsvc",
+    "telephony": "tapisrv",
+    "remote access auto connection manager": "rasauto",
+    "windows defender firewall": "mpssvc",
+    "windows firewall": "mpssvc",
+    "microsoft defender antivirus service": "windefend",
+    "windows defender antivirus service": "windefend",
+    "windows defender": "windefend",
+}
 _UNIX_VPN = frozenset(
-    ["strongswan", "strongswan-starter", "strongswan-swanctl", "ipsec", "libreswan", "openswan", "xl2tpd", "charon", "pluto", "softether", "vpnserver", "softether-vpnserver", "accel-ppp"]
+    [
+        "strongswan",
+        "strongswan-starter",
+        "strongswan-swanctl",
+        "ipsec",
+        "libreswan",
+        "openswan",
+        "xl2tpd",
+        "charon",
+        "pluto",
+        "softether",
+        "vpnserver",
+        "softether-vpnserver",
+        "accel-ppp",
+    ]
 )
-_UNIX_FIREWALL = frozenset(["firewalld", "nftables", "ufw", "iptables", "ip6tables", "netfilter-persistent", "shorewall"])
+_UNIX_FIREWALL = frozenset(
+    ["firewalld", "nftables", "ufw", "iptables", "ip6tables", "netfilter-persistent", "shorewall"]
+)
 
 
 def _service(name: str) -> str:
@@ -127,7 +166,7 @@ def sc(call: Call, _bound: Bound) -> Iterator[Verdict]:
             for word in rest:
                 if word.startswith("start="):
                     for verdict in start_type(name, word[6:]):
-                        severity = "warning" if call.cast_off and verdict.bad else None
+                        severity: Severity | None = "warning" if call.cast_off and verdict.bad else None
                         yield Verdict(verdict.rule, verdict.bad, verdict.keys, severity)
         elif verb in ("stop", "start", "pause"):
             yield from state(name, running=verb == "start")

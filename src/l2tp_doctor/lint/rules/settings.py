@@ -14,7 +14,15 @@ _OFF = {"0", "disabled", "false"}
 _PREFERENCES: dict[str, tuple[frozenset[str], Severity | None]] = {
     **{
         name: (frozenset({"true", "1"}), None)
-        for name in ["disablerealtimemonitoring", "disablebehaviormonitoring", "disableioavprotection", "disablescriptscanning", "disableblockatfirstseen", "disableintrusionpreventionsystem", "disablearchivescanning"]
+        for name in [
+            "disablerealtimemonitoring",
+            "disablebehaviormonitoring",
+            "disableioavprotection",
+            "disablescriptscanning",
+            "disableblockatfirstseen",
+            "disableintrusionpreventionsystem",
+            "disablearchivescanning",
+        ]
     },
     "enablecontrolledfolderaccess": (frozenset({"disabled", "0", "false"}), None),
     "enablenetworkprotection": (frozenset({"disabled", "0", "false"}), None),
@@ -144,9 +152,12 @@ def default_parameters(call: Call, _bound: Bound) -> Iterator[Verdict]:
 def ipsec_configuration(call: Call, bound: Bound) -> Iterator[Verdict]:
     """Judges Set-VpnConnectionIPsecConfiguration: single DES, MD5, 768-bit Diffie-Hellman."""
     weak = {
-        "encryptionmethod": {"des"}, "ciphertransformconstants": {"des", "none"}, "dhgroup": {"group1", "none"},
-        "integritycheckmethod": {"md5"}, "authenticationtransformconstants": {"md596", "none"},
-    }  # fmt: skip
+        "encryptionmethod": {"des"},
+        "ciphertransformconstants": {"des", "none"},
+        "dhgroup": {"group1", "none"},
+        "integritycheckmethod": {"md5"},
+        "authenticationtransformconstants": {"md596", "none"},
+    }
     gcm = any("gcm" in folded(text) for text in every(bound, "ciphertransformconstants"))
     for name, values in weak.items():
         for text in every(bound, name):
