@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench import faults, healthy, startup, throughput
+from bench import faults, healthy, lint, startup, throughput
 from bench.gateways import NAMES, SOFTETHER, STRONGSWAN, lab_is_possible
 from bench.report import Report, Section, section_text
 
-SECTIONS = ("healthy", "reference", "faults", "startup", "throughput")
+SECTIONS = ("healthy", "reference", "faults", "startup", "throughput", "lint")
 OUTPUT = Path(__file__).resolve().parents[1] / "build" / "bench"
 _RTTS = (0.0, 0.02, 0.05, 0.1)
 
@@ -43,6 +43,8 @@ def _sections(chosen: Sequence[str], quick: bool, dials: int | None, lab: bool) 
     """Measures one section after another, the quickest first."""
     if "throughput" in chosen:
         yield throughput.measure(budget=0.1 if quick else 0.5, say=_say)
+    if "lint" in chosen:
+        yield lint.measure(repeats=3 if quick else 9, say=_say)
     if "startup" in chosen:
         yield startup.measure(repeats=3 if quick else 15, with_lab=lab, say=_say)
     if lab and ("healthy" in chosen or "reference" in chosen):

@@ -239,10 +239,16 @@ def _arrived_at(rows: Sequence[Mapping[str, Any]], at: float) -> Mapping[str, An
 
 
 def _previous(sent: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The message that ``row`` repeats: the latest earlier one of the same layer and name."""
+    """The message that ``row`` repeats, the latest earlier one of the same layer and name, or waited for.
+
+    The first SCCRQ leaves a moment after the last message of IKE; that moment is a wait of ours too.
+    """
     name = _name(row)
-    before = [item for item in sent if item["at"] < row["at"] - _EPSILON and item["layer"] == row["layer"]]
-    return next((item for item in reversed(before) if _name(item) == name), None)
+    before = [item for item in sent if item["at"] < row["at"] - _EPSILON]
+    same = [item for item in before if item["layer"] == row["layer"] and _name(item) == name]
+    if not same and name == "SCCRQ":
+        same = [item for item in before if _name(item) == "Quick Mode 3"]
+    return same[-1] if same else None
 
 
 def _name(row: Mapping[str, Any]) -> str:

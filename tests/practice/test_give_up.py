@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from l2tp_doctor.protocol.engine import Channel, Datagram
 from l2tp_doctor.protocol.ikev1 import events as ike
 from l2tp_doctor.protocol.isakmp.constants import ExchangeType
 from l2tp_doctor.protocol.l2tp import events as l2tp
-from tests.practice.join import Join, Script
+from tests.practice.join import Join, Script, dial_config
 
 MARKER = 4
 
@@ -120,3 +121,20 @@ def test_a_few_octets_are_no_esp_packet() -> None:
     join.dial.receive(Datagram(Channel.ESP, bytes(8)), join.now)
     join.settle(join.now, ())
     assert not join.got(EspOfAnotherSa)
+
+
+def test_l2tp_may_wait_for_the_gateways_sa() -> None:
+    join = Join(config=replace(dial_config(), l2tp_delay=0.05)).run()
+    assert join.connected
+    begun = join.times[ike.QuickModeEstablished]
+    first = next(event.at for event in join.trace if event.summary.startswith("SCCRQ"))
+    assert first - begun == pytest.approx(0.05)
+
+
+def test_a_dial_closed_before_l2tp_began() -> None:
+    join = Join(config=replace(dial_config(), l2tp_delay=5.0)).run(1.0)
+    status = join.close()
+    assert join.closed_cleanly
+    assert not [event for event in join.trace if event.summary.startswith("SCCRQ")]
+    assert join.dial.get_timer() is None
+    assert (status.sessions, status.tunnels) == (0, 0)

@@ -154,7 +154,7 @@ def _content(document: Document, wish: _Wish, words: Words) -> bytes:
         case "pdf":
             from l2tp_doctor.report.article.pdf import pdf
 
-            return pdf(document, words)
+            return pdf(document, words, everything=wish.everything)
         case "json":
             from msgspec import json
 

@@ -11,9 +11,11 @@ from typing import Protocol
 
 import msgspec
 
+from l2tp_doctor.guide.harmless import harmless, one_line
 from l2tp_doctor.guide.links import rewrite
 from l2tp_doctor.knowledge import entries
 from l2tp_doctor.knowledge.articles import Article, Item, Link, Section
+from l2tp_doctor.knowledge.cause_texts import cause, cause_ids
 from l2tp_doctor.knowledge.entries import EXAMPLES, Action, Check, Fix, Measure, Pitfall, fill
 
 
@@ -188,7 +190,8 @@ def build(
     """Returns an article with the entries it links to.
 
     Args:
-        article: well-formed or not; what it links to and does not exist is left out.
+        article: well-formed or not; what it links to and does not exist is left out, and what steers a
+            terminal is replaced.
         source: the file it was imported from.
         insight: for whom it is read.
         title_of: gives the title of another case, for links to it.
@@ -197,13 +200,13 @@ def build(
     return Document(
         case_id=article.id,
         language=article.language,
-        title=article.title,
-        error_text=article.error_text,
-        tags=article.tags,
-        updated_at=article.updated_at,
+        title=one_line(article.title),
+        error_text=one_line(article.error_text),
+        tags=tuple(one_line(tag) for tag in article.tags),
+        updated_at=one_line(article.updated_at),
         chapters=tuple(builder.chapter(section) for section in article.sections),
         codes=article.codes,
-        source=source,
+        source=one_line(source),
         banner=builder.insight.banner,
     )
 
@@ -246,22 +249,31 @@ class _Builder:
 
     def chapter(self, section: Section) -> Chapter:
         links = frozenset(f"{link.kind}:{link.target}" for item in section.items for link in item.links)
-        added = [self._added(kind, target) for kind, target in self.insight.missing(section.key, links)]
-        lines = [self._line(item) for item in section.items]
+        missing = self.insight.missing(section.key, links)
+        added = [self._added(kind, target) for kind, target in missing if _exists(kind, target)]
+        lines = [self._line(item, section.key) for item in section.items]
         if section.key in ("causes", "resolve"):
             lines = _found_first(lines)
-        return Chapter(key=section.key, heading=section.heading, lines=(*added, *lines))
+        return Chapter(key=section.key, heading=one_line(section.heading), lines=(*added, *lines))
 
-    def _line(self, item: Item) -> Line:
-        judgements = [self.insight.judge(link.kind, link.target) for link in item.links]
-        heaviest = min(judgements, key=lambda found: _WEIGHT[found.status], default=Judgement())
-        expanded = () if item.code_blocks else tuple(self._entries(item.links))
+    def _judge(self, kind: str, target: str, section: str) -> Judgement:
+        found = self.insight.judge(kind, target)
+        # The same check that was done before a repair has to be done again behind it.
+        return Judgement() if found.status is Status.DONE and section != "check" else found
+
+    def _line(self, item: Item, section: str) -> Line:
+        judgements = [self._judge(link.kind, link.target, section) for link in item.links]
+        status = min((found.status for found in judgements), key=_WEIGHT.__getitem__, default=Status.OPEN)
+        proof = dict.fromkeys(
+            sentence for found in judgements if found.status is status for sentence in found.proof
+        )
+        expanded = () if item.code_blocks else tuple(self._entries(item.links, section))
         return Line(
-            markdown=self._filled(rewrite(item.markdown, item.links, self._words)),
+            markdown=harmless(self._filled(rewrite(item.markdown, item.links, self._words))),
             number=item.number,
             loose=item.loose,
-            status=heaviest.status,
-            proof=heaviest.proof,
+            status=status,
+            proof=tuple(proof),
             entries=expanded,
         )
 
@@ -269,8 +281,6 @@ class _Builder:
         """A line the article does not have: what was found is not among what it lists."""
         judgement = self.insight.judge(kind, target)
         if kind == "cause":
-            from l2tp_doctor.knowledge.cause_texts import cause
-
             found = cause(target)
             title, detail = found.title.get(self._language), found.explanation.get(self._language)
             words = f"**{title}** — {detail}"
@@ -293,16 +303,16 @@ class _Builder:
 
     # -- entries ----------------------------------------------------------------------------------
 
-    def _entries(self, links: Iterable[Link]) -> Iterable[Entry]:
+    def _entries(self, links: Iterable[Link], section: str) -> Iterable[Entry]:
         seen = set()
         for link in links:
             key = (link.kind, link.target)
-            if link.kind in entries.KINDS and link.target in entries.entry_ids(link.kind) and key not in seen:
+            if link.kind in entries.KINDS and _exists(link.kind, link.target) and key not in seen:
                 seen.add(key)
-                yield self.entry(link.kind, link.target)
+                yield self.entry(link.kind, link.target, section)
 
-    def entry(self, kind: str, target: str) -> Entry:
-        """Returns an entry in full."""
+    def entry(self, kind: str, target: str, section: str = "") -> Entry:
+        """Returns an entry in full, as it stands in a section."""
         found = entries.entry(kind, target)
         match found:
             case Check():
@@ -310,7 +320,10 @@ class _Builder:
                 reading = tuple(self._text(text.get(self._language)) for text in found.reading)
             case Fix():
                 detail, actions = found.explanation, found.apply
-                reading = tuple(entries.check(name).title.get(self._language) for name in found.verify)
+                # A name without an entry is a mistake of ours that a test tells; the reader is not kept from
+                # the rest for it.
+                known = [name for name in found.verify if name in entries.entry_ids("check")]
+                reading = tuple(entries.check(name).title.get(self._language) for name in known)
             case Measure():
                 detail, actions, reading = found.explanation, found.actions, ()
             case Pitfall():
@@ -325,13 +338,14 @@ class _Builder:
             instead=self._text(found.instead.get(self._language)) if isinstance(found, Pitfall) else "",
             automatic="" if isinstance(found, Pitfall) else found.automatic or "",
             sources=tuple(self._sources(found.references)),
-            status=self.insight.judge(kind, target).status,
+            status=self._judge(kind, target, section).status,
         )
 
     def _sources(self, identifiers: Iterable[str]) -> Iterable[Source]:
         for identifier in identifiers:
-            known = entries.references()[identifier]
-            yield Source(title=known.title.get(self._language), url=known.address(self._language))
+            known = entries.references().get(identifier)
+            if known is not None:
+                yield Source(title=known.title.get(self._language), url=known.address(self._language))
 
     def _command(self, action: Action) -> Command:
         language = self._language
@@ -351,6 +365,12 @@ class _Builder:
 
     def _filled(self, text: str) -> str:
         return fill(text, self.insight.values)
+
+
+def _exists(kind: str, target: str) -> bool:
+    if kind == "cause":
+        return target in cause_ids()
+    return kind in entries.KINDS and target in entries.entry_ids(kind)
 
 
 def _found_first(lines: Sequence[Line]) -> list[Line]:

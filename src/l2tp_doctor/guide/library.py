@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import bindparam, delete, insert, select, text
 
 from l2tp_doctor.guide.grams import grams, query_grams
+from l2tp_doctor.guide.harmless import one_line
 from l2tp_doctor.knowledge import articles
 from l2tp_doctor.storage.database import open_database
 from l2tp_doctor.storage.tables import ARTICLE_INDEX, INDEX_COLUMNS, article, setting
@@ -234,8 +235,8 @@ def _store(connection: Connection, source: Source) -> int:
                 case_id=found.id,
                 language=found.language,
                 source=source.path,
-                title=found.title,
-                tags="\n".join(tag.casefold() for tag in found.tags),
+                title=one_line(found.title),
+                tags="\n".join(one_line(tag).casefold() for tag in found.tags),
                 text=source.text,
             )
         ).inserted_primary_key

@@ -79,13 +79,11 @@ class Personal:
             case "healthy", _:
                 sentences.append(self._say("guide.last.healthy"))
             case "faulty", [(name, share), *_]:
-                title = cause(name).title.get(self._language)
-                sentences.append(self._say("guide.last.faulty", cause=title, percent=round(share * 100)))
+                percent = round(share * 100)
+                sentences.append(self._say("guide.last.faulty", cause=self._title(name), percent=percent))
             case _:
                 sentences.append(self._say("guide.last.undetermined"))
-        for name in last.warnings:
-            title = cause(name).title.get(self._language)
-            sentences.append(self._say("guide.last.warning", cause=title))
+        sentences += [self._say("guide.last.warning", cause=self._title(name)) for name in last.warnings]
         return tuple(sentences)
 
     @property
@@ -121,14 +119,18 @@ class Personal:
     def _judge_cause(self, name: str) -> Judgement:
         shares = dict(self._last.causes)
         if name in self._found:
-            return self._judged(Status.FOUND, "guide.last.cause_found", percent=round(shares[name] * 100))
+            percent = round(shares[name] * 100)
+            return self._judged(
+                Status.FOUND, "guide.last.cause_found", cause=self._title(name), percent=percent
+            )
         if name in self._last.warnings:
-            return self._judged(Status.SUSPECTED, "guide.last.cause_warned")
+            return self._judged(Status.SUSPECTED, "guide.last.cause_warned", cause=self._title(name))
         if name in self._elsewhere:
             return self._judged(Status.SUSPECTED, "guide.last.cause_elsewhere")
         if name in self._suspected:
+            percent = round(shares[name] * 100)
             return self._judged(
-                Status.SUSPECTED, "guide.last.cause_possible", percent=round(shares[name] * 100)
+                Status.SUSPECTED, "guide.last.cause_possible", cause=self._title(name), percent=percent
             )
         return Judgement() if self._last.verdict == "undetermined" else Judgement(Status.IRRELEVANT)
 
@@ -157,6 +159,9 @@ class Personal:
 
     def _judged(self, status: Status, key: str, **values: object) -> Judgement:
         return Judgement(status, (self._say(key, **values),))
+
+    def _title(self, name: str) -> str:
+        return cause(name).title.get(self._language)
 
     def _say(self, key: str, **values: object) -> str:
         return text(key, self._language, **values)

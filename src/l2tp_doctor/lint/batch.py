@@ -33,10 +33,7 @@ _REFERENCE = re.compile(
     r"%~?\w*(?=[0-9*])[0-9*]|%%~?\w*?[A-Za-z](?![A-Za-z])|%(\w[^%\n:=]*)%|!(\w[^!\n:=]*)!"
 )
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_ENDS = re.compile(r"[&|<>]")
-_INTERNAL = frozenset(
-    {"echo", "rem", "set", "cd", "if", "for", "goto", "exit", "title", "type", "del", "copy"}
-)
+_SECTION = -5  # the id of "which labels a place is behind" among conditional statements
 
 
 @cache
@@ -129,6 +126,7 @@ class Script:
             for node in self._found.get("label", [])
         )
         self._given = self._label_arguments()
+        self._sections = [start for start, label in self._labels if self._closed(start, label)]
 
     def place(self, position: int) -> tuple[int, int]:
         """Returns the row and column of a position, both from 0."""
@@ -175,6 +173,12 @@ class Script:
                 found.setdefault(words[1][1:].lower(), []).append(words[2:])
         return found
 
+    def _closed(self, start: int, label: str) -> bool:
+        """Whether a label is reached by ``goto`` only: the line before it leaves, and nobody calls it."""
+        lines = [line for line in self.text[:start].split("\n") if line.strip()]
+        before = lines[-1].strip().lower().lstrip("@") if lines else ""
+        return label not in self._given and before.split(" ")[0].split(":")[0] in ("goto", "exit")
+
     def _lookup(self, name: str, position: int, depth: int) -> list[str]:
         if name[0] in "0123456789*":
             before = [label for start, label in self._labels if start < position]
@@ -188,7 +192,7 @@ class Script:
             later = [text for _end, text in entries]
             if later:
                 return [HOLE]
-            shared = [text for text in constants(self._shared.get(name, ()))]
+            shared = list(constants(self._shared.get(name, ())))
             return shared or [HOLE if name in self._assigned else f"%{name}%"]
         if not earlier:
             return [HOLE]
@@ -270,7 +274,7 @@ class Script:
         targets, order = (self._targets(node) if node is not None else ()), start
         for text in self.expanded(self.text[start:end].lstrip("@ \t"), start):
             words = split(uncareted(text))
-            if words and words[0].lower() == "call" and not words[1:2][0:1] == [":"]:
+            if words and words[0].lower() == "call" and words[1:2][0:1] != [":"]:
                 words = words[1:]
             if not words:
                 continue
@@ -324,7 +328,8 @@ class Script:
             if above.type == "if_stmt":
                 found.append((above.start_byte, 1 if below.type == "else_clause" else 0))
             below, above = above, above.parent
-        return tuple(reversed(found))
+        section = bisect_right(self._sections, node.start_byte)
+        return ((_SECTION, section), *reversed(found)) if self._sections else tuple(reversed(found))
 
     def exported(self) -> dict[str, Values]:
         """Returns the variables as they are at the end."""

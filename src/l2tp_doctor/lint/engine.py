@@ -9,6 +9,7 @@ from l2tp_doctor.knowledge.entries import entry_ids, pitfall
 from l2tp_doctor.lint import documents, source
 from l2tp_doctor.lint.excerpts import Excerpts
 from l2tp_doctor.lint.model import (
+    NEVER_SURE,
     SEVERITIES,
     UNKNOWN,
     Branch,
@@ -31,6 +32,7 @@ MAX_TEXT = 4_000_000
 _MAX_NESTING = 5
 _MAX_SYNTAX_NOTES = 20
 _MAX_NESTED_TEXTS = 500
+_MAX_RESTORES = 50
 _COMMENT_STARTS = {"powershell": ("#", "<#"), "cmd": ("rem", "::", "@rem"), "sh": ("#",)}
 
 
@@ -150,13 +152,18 @@ class _Unit:
     def findings(self) -> list[_Judged]:
         """Returns the verdicts that nothing later sets right."""
         named: set[str] = set()
+        restores: dict[tuple[str, str], list[tuple[int, _Judged]]] = {}
+        for index, one in enumerate(self.judged):
+            for key in one.verdict.keys if not one.verdict.bad else ():
+                restores.setdefault((one.verdict.rule, key), []).append((index, one))
         kept: list[_Judged] = []
         for index, one in enumerate(self.judged):
             verdict = one.verdict
             if not verdict.bad:
                 named |= verdict.keys
             elif not verdict.needs or verdict.needs in named:
-                if not any(_restores(later, one) for later in self.judged[index + 1 :]):
+                later = (restores.get((verdict.rule, key), [])[-_MAX_RESTORES:] for key in verdict.keys)
+                if not any(place > index and _restores(fix, one) for found in later for place, fix in found):
                     kept.append(one)
         return kept
 
@@ -171,7 +178,7 @@ def _unbound(_call: Call) -> dict[str, Values]:
 
 
 def _restores(later: _Judged, bad: _Judged) -> bool:
-    """Whether a later verdict takes a bad one back: same rule and key, and run in the same case."""
+    """Whether a later verdict on the same key takes a bad one back: it is run in the same case."""
     if (
         later.verdict.bad
         or later.verdict.rule != bad.verdict.rule
@@ -179,8 +186,10 @@ def _restores(later: _Judged, bad: _Judged) -> bool:
     ):
         return False
     arms = dict(bad.branch)
-    # An arm numbered -1 is a catch: what is only put right after an error is not put right.
-    return all(arms.get(key) == arm if arm == -1 else arms.get(key, arm) == arm for key, arm in later.branch)
+    # What is put right after an error only, or by a function nobody calls, is not put right.
+    return all(
+        arms.get(key) == arm if arm == NEVER_SURE else arms.get(key, arm) == arm for key, arm in later.branch
+    )
 
 
 def source_text(text: str) -> str:

@@ -30,8 +30,8 @@ class Excerpts:
 
         Args:
             span: the place.
-            own: secrets that the finding itself is about: where they are not on the line as they are, they may
-                be there in pieces, or escaped.
+            own: secrets that the finding itself is about: where they are not on the line as they are,
+                they may be there in pieces, or escaped.
         """
         line = self._lines[span.line - 1] if span.line <= len(self._lines) else ""
         start = min(span.column - 1, len(line))

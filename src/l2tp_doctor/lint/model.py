@@ -143,6 +143,8 @@ class Word:
 
 Branch = tuple[tuple[int, int], ...]
 """The conditional statements around a place: each with an id and the number of its arm."""
+NEVER_SURE = -1
+"""The arm of what is not run when all goes well: a ``catch``, a function nobody calls."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ from l2tp_doctor.protocol.l2tp.events import TunnelEstablished
 WINDOWS_PORTS = (500, 4500)
 # How long the whole teardown may take: each layer has its own shorter limit.
 CLOSE_LIMIT = 2.0
+# A Linux gateway installs its outbound SA some milliseconds after Quick Mode 3.  An SCCRQ that is answered
+# before that costs the answer: a tenth of a second until the next one.
+L2TP_DELAY = 0.025
 
 EventHook = Callable[[DialEvent], None]
 
@@ -98,6 +101,7 @@ class Dialing:
             credentials=offers.credentials(request),
             tunnel=offers.tunnel_config(run.profile),
             link=offers.link_config(run.profile, request),
+            l2tp_delay=L2TP_DELAY,
         )
         trace = run.note_trace if primary else discard_trace
         self.engine = Dial(config, run.random, trace, run.recorder.clear_copy)

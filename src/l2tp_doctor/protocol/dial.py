@@ -99,9 +99,7 @@ class DialConfig:
         large_echo_size: bytes of the large echo's IP packet; Windows' L2TP interface has an MTU of 1400.
         keepalive_interval: seconds between NAT keepalives (RFC 3948 §4: 20).
         close_wait: seconds each layer may take to close; three round trips if that is longer.
-        l2tp_delay: seconds between Quick Mode 3 and SCCRQ.  A Linux gateway installs its outbound SA some
-            milliseconds after message 3; an SCCRQ that is answered before that costs the answer, and now and
-            then more than a second in which its kernel waits for another SA.
+        l2tp_delay: seconds between Quick Mode 3 and SCCRQ.
     """
 
     ike: InitiatorPolicy
@@ -113,7 +111,7 @@ class DialConfig:
     large_echo_size: int = 1400
     keepalive_interval: float = 20.0
     close_wait: float = 0.6
-    l2tp_delay: float = 0.025
+    l2tp_delay: float = 0.0
 
 
 class Dial:
@@ -445,7 +443,10 @@ class Dial:
         )
         self._ike.await_esp(now)
         self._tunnel = L2tpTunnel(tunnel, self._random, self._trace)
-        self._l2tp_at = now + self._config.l2tp_delay
+        if self._config.l2tp_delay:
+            self._l2tp_at = now + self._config.l2tp_delay
+        else:
+            self._tunnel.start(now)
 
     def _on_l2tp(self, event: l2tp.L2tpEvent, now: float) -> None:
         if isinstance(event, l2tp.SessionEstablished):

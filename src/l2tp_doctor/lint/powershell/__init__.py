@@ -1,0 +1,1 @@
+"""PowerShell: words, values and calls of one text."""

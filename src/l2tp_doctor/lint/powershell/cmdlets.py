@@ -80,9 +80,10 @@ _WEB = _cmdlet(
 )
 _VPN = _cmdlet(
     "name serveraddress",
-    "tunneltype encryptionlevel authenticationmethod eapconfigxmlstream l2tppsk dnssuffix idledisconnectseconds "
+    "tunneltype encryptionlevel authenticationmethod eapconfigxmlstream l2tppsk dnssuffix "
+    "idledisconnectseconds "
     "machinecertificateekufilter machinecertificateissuerfilter pluginapplicationid customconfiguration "
-    "serverlist splittunneling rememberbredential usewinlogoncredential rememberbcredential",
+    "serverlist",
     "alluserconnection remembercredential splittunneling usewinlogoncredential allowunlisted",
 )
 _ITEM_PROPERTY = _cmdlet(

@@ -1,10 +1,10 @@
 """Splits PowerShell's command lines into words: what the grammar lacks.
 
 The tree says where commands, blocks, pipes and functions are.  PowerShell reads a command's arguments by
-rules of their own (about_Parsing, "argument mode"), which the grammar follows only in part: ``a, b``,
-``$env:windir\\x``, ``Everyone:(F)`` and ``$user`:F`` make it lose the rest of the line or of the file.  So the
-words of a command always come from here, and where a text has parse errors, :func:`simplified` puts plain
-letters in the place of such arguments before it is parsed once more.
+rules of their own (about_Parsing, "argument mode"), which the grammar follows in part only: ``a, b``,
+``-L2tpPsk``, ``$env:windir\\x``, ``Everyone:(F)`` and ``$user`:F`` make it lose the rest of the line or of
+the file.  So the words of a command always come from here, and where a text has parse errors,
+:func:`simplified` puts plain letters in the place of such arguments before it is parsed once more.
 
 All functions work on the *view* of a text: the same text with one ASCII character for each of its own.
 """
@@ -71,13 +71,13 @@ _CLOSERS = {"(": ")", "{": "}", "[": "]"}
 
 
 def ascii_view(text: str) -> str:
-    """Returns the text with one ASCII character for each; typographic quotes and dashes as PowerShell reads them."""
+    """Returns one ASCII character for each; typographic quotes and dashes as PowerShell reads them."""
     return text if text.isascii() else _NOT_ASCII.sub("x", text.translate(_LOOKALIKES))
 
 
 @dataclass(slots=True)
 class Piece:
-    """A part of a word: ``text``, ``escape``, ``single``, ``double``, ``variable``, ``expression`` or ``group``."""
+    """A part of a word: ``text escape single double variable expression`` or ``group``."""
 
     kind: str
     start: int

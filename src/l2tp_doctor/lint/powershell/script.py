@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from l2tp_doctor.lint.model import (
     MAX_ALTERNATIVES,
+    NEVER_SURE,
     UNKNOWN,
     Branch,
     Call,
@@ -38,6 +39,7 @@ _QUERY = """
 (script_parameter) @parameter
 (comment) @comment
 (ERROR) @error
+(MISSING) @error
 """
 _MAX_NESTING = 250
 _ARMS = ("if_statement", "switch_clauses")
@@ -100,12 +102,17 @@ class Script:
             self._root = tree.root_node
             found = QueryCursor(query).captures(self._root)
             self.errors = sorted(node.start_byte for node in found.get("error", []))
-            if self._root.has_error and not self.errors and self.view.strip():
-                self.errors = [0]
+            code = [
+                line for line in self.view.split("\n") if line.strip() and not line.lstrip().startswith("#")
+            ]
+            if not code:  # the grammar wants a statement
+                self.errors = []
         self._found = found
         self.comments = [(node.start_byte, node.end_byte) for node in found.get("comment", [])]
         self._commands: dict[int, Call | None] = {}
         self._names: dict[int, str] = {}
+        self._scopes: dict[int, int] = {}
+        self._callers: dict[str, list[Node]] | None = None
         self._aliases: dict[str, str] = {}
         self._functions = {self._function_name(node): node for node in found.get("function", [])}
         self._updates: dict[str, list[tuple[int, str, Node]]] = {}
@@ -137,12 +144,12 @@ class Script:
         return len(covered) > end - start
 
     def branch(self, node: Node) -> Branch:
-        """Returns the arms of conditional statements around a node; a ``catch`` is an arm of its own."""
+        """Returns the arms of conditional statements around a node, ``catch`` and uncalled functions too."""
         found: list[tuple[int, int]] = []
         below, above = node, node.parent
         while above is not None:
-            if above.type == "catch_clause":
-                found.append((above.start_byte, -1))
+            if above.type == "catch_clause" or self._uncalled(above):
+                found.append((above.start_byte, NEVER_SURE))
             elif above.type in _ARMS or (above.type == "elseif_clauses"):
                 holder = above.parent if above.type == "elseif_clauses" else above
                 key = (holder or above).start_byte
@@ -152,13 +159,25 @@ class Script:
             below, above = above, above.parent
         return tuple(reversed(found))
 
+    def _uncalled(self, node: Node) -> bool:
+        return node.type == "function_statement" and not self._called(self._function_name(node))
+
+    def _called(self, function: str) -> list[Node]:
+        """Returns the commands that call one of our functions."""
+        if self._callers is None:
+            self._callers = {}
+            for node in self._found.get("command", []):
+                self._callers.setdefault(self.name_of(node), []).append(node)
+        return self._callers.get(function, [])
+
     def _function_of(self, node: Node) -> int:
-        above = node.parent
-        while above is not None:
-            if above.type == "function_statement":
-                return above.start_byte
-            above = above.parent
-        return -1
+        """Returns where the function around a node begins; -1 for none."""
+        if node.id not in self._scopes:
+            above = node.parent
+            while above is not None and above.type != "function_statement":
+                above = above.parent
+            self._scopes[node.id] = above.start_byte if above is not None else -1
+        return self._scopes[node.id]
 
     # -- names ------------------------------------------------------------------------------------
 
@@ -375,7 +394,7 @@ class Script:
             if index:
                 values = (Table({index.strip("'\" ").lower(): values}),)
             return self._made("=psdefaultparametervalues", (Word(values),), node)
-        if key.endswith("policy") or key.endswith("callback"):
+        if key.endswith(("policy", "callback")):
             member = key.rpartition(".")[2].rpartition(":")[2]
             return self._made("=" + member, (Word(self.values.node(right)),), node)
         return None
@@ -473,9 +492,11 @@ class Script:
 
     def _parameter_values(self, node: Node) -> Values:
         found: list[Values] = []
-        for child in node.named_children:
-            if child.type == "script_parameter_default":
-                found.append(self.values.node(child.named_children[-1]))
+        found += [
+            self.values.node(child.named_children[-1])
+            for child in node.named_children
+            if child.type == "script_parameter_default"
+        ]
         function = node.parent
         while function is not None and function.type != "function_statement":
             function = function.parent
@@ -491,7 +512,7 @@ class Script:
         return [
             self._slice(child).lstrip("$").lower()
             for node in self._found.get("parameter", [])
-            if function.start_byte <= node.start_byte < function.end_byte
+            if self._function_of(node) == function.start_byte
             for child in node.named_children
             if child.type == "variable"
         ]
@@ -499,9 +520,7 @@ class Script:
     def _arguments(self, function: str, own: str, names: list[str]) -> Iterator[Values]:
         """Yields what the calls of one of our functions give to one of its parameters."""
         seen = 0
-        for node in self._found.get("command", []):
-            if self.name_of(node) != function:
-                continue
+        for node in self._called(function):
             call = self.call(node)
             if call is None:
                 continue

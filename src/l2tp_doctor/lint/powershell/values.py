@@ -96,10 +96,7 @@ class Evaluator:
 
     def _evaluate(self, node: Node) -> Values:
         while node.child_count == 1 and node.type not in _WHOLE:
-            child = node.child(0)
-            if child is None:
-                return UNKNOWN
-            node = child
+            node = node.children[0]
         handler = _HANDLERS.get(node.type)
         return handler(self, node) if handler else UNKNOWN
 
@@ -245,10 +242,8 @@ class Evaluator:
         arguments: list[Values] = []
         for value in self.node(node.child(2))[:1]:
             arguments = list(value.items) if isinstance(value, Items) else [(value,)]
-        found = []
-        for pattern in constants(self.node(node.child(0))):
-            found.append(_formatted(pattern, [_as_text(values[0]) for values in arguments]))
-        return tuple(found) or UNKNOWN
+        given = [_as_text(values[0]) for values in arguments]
+        return tuple(_formatted(pattern, given) for pattern in constants(self.node(node.child(0)))) or UNKNOWN
 
     def _comparison(self, node: Node) -> Values:
         if node.child_count == 2 or (

@@ -1,0 +1,1 @@
+"""What is a pitfall: each function judges one kind of call."""

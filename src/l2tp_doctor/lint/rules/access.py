@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from l2tp_doctor.lint.model import HOLE, Call, Instance, Items, Severity, Values, Verdict, constants
@@ -114,7 +115,7 @@ def _everyone(name: str) -> Severity | None:
 
 
 def _judged(who: str, right: str) -> Iterator[Verdict]:
-    """Full control for Everyone is an error, changing things a warning; for all accounts full control only."""
+    """Full control for Everyone is an error, change a warning; for all accounts full control only."""
     severity = _everyone(who)
     rights = {part.strip().strip("()") for part in folded(right).replace(";", ",").split(",")}
     rights |= {folded(right).strip("()")}
@@ -176,7 +177,8 @@ def set_acl_program(call: Call, _bound: Bound) -> Iterator[Verdict]:
     for argv in call.argvs():
         for index, word in enumerate(argv[:-1]):
             if folded(word) == "-ace":
-                fields = dict(part.partition(":")[::2] for part in argv[index + 1].split(";"))
+                parts = [part.partition(":") for part in argv[index + 1].split(";")]
+                fields = {folded(name): value for name, _, value in parts}
                 if folded(fields.get("m", "grant")) in ("grant", "set"):
                     yield from _judged(fields.get("n", ""), fields.get("p", ""))
             if (
@@ -308,9 +310,9 @@ def takeown(call: Call, _bound: Bound) -> Iterator[Verdict]:
         lower = [folded(word) for word in argv]
         yield Verdict("setowner-is-no-rollback", bad=False, keys=frozenset({"takeown"}))
         for index, word in enumerate(lower):
-            if (word in ("/f", "-f") and "/r" in lower) or (word in ("/f", "-f") and "-r" in lower):
-                if index + 1 < len(argv) and system_folder(argv[index + 1]):
-                    yield Verdict("takeown-system-folder")
+            named = word in ("/f", "-f") and index + 1 < len(argv) and system_folder(argv[index + 1])
+            if named and {"/r", "-r"} & set(lower):
+                yield Verdict("takeown-system-folder")
 
 
 # -- shells -------------------------------------------------------------------------------------
@@ -342,7 +344,7 @@ def chmod(call: Call, _bound: Bound) -> Iterator[Verdict]:
     for argv in call.argvs():
         modes = [word for word in argv if not word.startswith("-")][:1]
         if call.name in ("install", "mkdir"):
-            modes = [after for word, after in zip(argv, argv[1:], strict=False) if word == "-m"]
+            modes = [after for word, after in itertools.pairwise(argv) if word == "-m"]
             modes += [word.partition("=")[2] for word in argv if word.startswith("--mode=")]
         for mode in modes:
             if mode.isdecimal():

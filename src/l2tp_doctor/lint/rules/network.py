@@ -89,9 +89,9 @@ def tcp_client(call: Call, _bound: Bound) -> Iterator[Verdict]:
 
 def new_object(call: Call, bound: Bound) -> Iterator[Verdict]:
     """Judges ``New-Object Net.Sockets.TcpClient(host, 500)``."""
-    if folded(first(bound, "typename")).endswith("tcpclient"):
-        if any(_udp_port(text) for text in every(bound, "argumentlist")):
-            yield Verdict("tcp-test-for-udp")
+    tcp = folded(first(bound, "typename")).endswith("tcpclient")
+    if tcp and any(_udp_port(text) for text in every(bound, "argumentlist")):
+        yield Verdict("tcp-test-for-udp")
 
 
 def netcat(call: Call, _bound: Bound) -> Iterator[Verdict]:
@@ -119,7 +119,7 @@ def _has_port(argv: list[str]) -> bool:
 def nmap(call: Call, _bound: Bound) -> Iterator[Verdict]:
     """Judges a TCP scan (the default) of the ports that are UDP."""
     for argv in call.argvs():
-        if any(word.startswith("-sU") or word.startswith("-sSU") or word == "-sn" for word in argv):
+        if any(word.startswith(("-sU", "-sSU")) or word == "-sn" for word in argv):
             continue
         ports = ""
         for index, word in enumerate(argv):
@@ -149,6 +149,8 @@ def is_secret(text: str) -> bool:
         or plain.startswith(("<", "{{", "[", "$", "%", "…", "..."))
         or set(plain) <= {"*", "x", "X"}
     ):
+        return False
+    if plain.lower().startswith("your") or "事前共有" in plain:  # an article's "your_ipsec_pre_shared_key"
         return False
     return not (plain.startswith("%") and plain.endswith("%"))
 

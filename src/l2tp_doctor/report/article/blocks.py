@@ -39,6 +39,7 @@ class Paragraph:
         marker: ``-`` or ``1.`` where it begins an item, else empty.
         status: what the last check says about the item.
         opens: it begins an item of its section.
+        apart: it begins something of its own inside an item.
     """
 
     markdown: str
@@ -47,6 +48,7 @@ class Paragraph:
     marker: str = ""
     status: Status = Status.OPEN
     opens: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +81,28 @@ Block = Heading | Paragraph | Code | Fold
 
 
 def lay_out(document: Document, words: Words, extent: Extent = "full") -> Iterator[Block]:
-    """Yields the blocks of a document; its title, error text and banner are left to the format."""
+    """Yields the blocks of a document; its title, error text and banner are left to the format.
+
+    An entry that several lines link to is shown once; the later lines say that it stands above.
+    """
+    shown: set[str] = set()
     for chapter in document.chapters:
         if chapter.heading:
             yield Heading(chapter.heading, chapter.key)
-        yield from _Chapter(chapter, words, extent).blocks()
+        yield from _Chapter(chapter, words, extent, shown).blocks()
 
 
 def lay_out_entry(entry: Entry, words: Words) -> Iterator[Block]:
     """Yields all that an entry says, without its title."""
-    yield from _Chapter(Chapter(key="", heading="", lines=()), words, "full").entry(entry, 0)
+    yield from _Chapter(Chapter(key="", heading="", lines=()), words, "full", set()).entry(entry, 0)
 
 
 class _Chapter:
-    def __init__(self, chapter: Chapter, words: Words, extent: Extent) -> None:
+    def __init__(self, chapter: Chapter, words: Words, extent: Extent, shown: set[str]) -> None:
         self._lines = chapter.lines
         self._words = words
         self._extent = extent
+        self._shown = shown
         self._ordered = any(line.number is not None for line in chapter.lines)
         self._number = 0
 
@@ -131,15 +138,25 @@ class _Chapter:
         relevant = line.status is not Status.IRRELEVANT
         entries = [entry for entry in line.entries if not relevant or entry.status is not Status.IRRELEVANT]
         for entry in entries:
-            titled = len(line.entries) > 1
-            # What was found is what the reader came for.
-            if self._extent == "brief" and entry.status is not Status.FOUND:
-                yield from self._brief(entry, depth, titled=titled)
-            elif self._extent == "folded" and entry.status is not Status.FOUND:
-                yield Fold(self._words(f"guide.how.{entry.kind}", title=entry.title),
-                           tuple(self.entry(entry, depth)), depth, irrelevant=False)  # fmt: skip
-            else:
-                yield from self.entry(entry, depth, titled=titled)
+            yield from self._linked(entry, depth, titled=len(line.entries) > 1)
+
+    def _linked(self, entry: Entry, depth: int, *, titled: bool) -> Iterator[Block]:
+        """Yields what a line links to, as far as the extent goes."""
+        name = f"{entry.kind}:{entry.id}"
+        # What was found is what the reader came for.
+        found = entry.status is Status.FOUND
+        if name in self._shown and not (found or entry.status is Status.DONE):
+            yield Paragraph(self._words("guide.above", title=entry.title), depth, "aside")
+            return
+        self._shown.add(name)
+        if self._extent == "brief" and not found:
+            yield from self._brief(entry, depth, titled=titled)
+        elif self._extent == "folded" and not found:
+            how = self._words(f"guide.how.{entry.kind}")
+            title = self._words("guide.how.titled", how=how, title=entry.title) if titled else how
+            yield Fold(title, tuple(self.entry(entry, depth)), depth, irrelevant=False)
+        else:
+            yield from self.entry(entry, depth, titled=titled)
 
     def _marker(self, line: Line) -> str:
         """Numbers count anew where what was found has been moved to the front."""
@@ -151,9 +168,11 @@ class _Chapter:
     # -- entries ----------------------------------------------------------------------------------
 
     def _brief(self, entry: Entry, depth: int, *, titled: bool) -> Iterator[Block]:
-        """Yields what to type, and where the rest is."""
+        """Yields what to type, and where the rest is; of what is done, that it is."""
         if titled:
-            yield Paragraph(entry.title, depth, "label")
+            yield self._label(entry.title, depth)
+        if entry.status is Status.DONE:
+            return
         if entry.instead:
             yield self._labelled("guide.instead", entry.instead, depth)
         if entry.automatic:
@@ -166,24 +185,30 @@ class _Chapter:
             where = label
             if command.code:
                 yield Code(command.code, command.shell, depth)
-        more = len(entry.commands) - _BRIEF_COMMANDS
-        name = f"{entry.kind}:{entry.id}"
-        if more > 0:
-            yield Paragraph(self._words("guide.more_ways", count=more, name=name), depth, "aside")
-        elif any(command.undo for command in entry.commands):
-            yield Paragraph(self._words("guide.undo_elsewhere", name=name), depth, "aside")
+        more = max(0, len(entry.commands) - _BRIEF_COMMANDS)
+        undo = any(command.undo for command in entry.commands)
+        if more or undo:
+            key = "guide.more.undo" if undo else "guide.more"
+            rest = self._words("guide.more.ways", count=more) if more else ""
+            name = f"{entry.kind}:{entry.id}"
+            yield Paragraph(self._words(key, ways=rest, name=name), depth, "aside")
 
-    def _where(self, command: Command, depth: int, text: str = "") -> Paragraph:
+    def _where(self, command: Command, depth: int, text: str = "", marker: str = "") -> Paragraph:
         where = self._words(f"guide.platform.{command.platform}")
         with_what = self._words(f"guide.shell.{command.shell}")
         key = "guide.command.elevated" if command.elevated else "guide.command"
         label = self._words(key, platform=where, shell=with_what)
-        return Paragraph(f"{label}: {text}" if text else label, depth, "aside" if text else "label")
+        if text:
+            return Paragraph(f"{label}: {text}", depth, "aside", apart=True)
+        return self._label(label, depth, marker)
+
+    def _label(self, text: str, depth: int, marker: str = "") -> Paragraph:
+        return Paragraph(text, depth, "label", marker, apart=True)
 
     def entry(self, entry: Entry, depth: int, *, titled: bool = False) -> Iterator[Block]:
         """Yields all of an entry's blocks."""
         if titled:
-            yield Paragraph(entry.title, depth, "label")
+            yield self._label(entry.title, depth)
         yield Paragraph(entry.detail, depth, "detail")
         if entry.instead:
             yield self._labelled("guide.instead", entry.instead, depth)
@@ -193,16 +218,16 @@ class _Chapter:
             yield from self._command(command, depth)
         if entry.reading:
             key = "guide.verified_by" if entry.kind == "fix" else "guide.reading"
-            yield Paragraph(self._words(key), depth, "label")
+            yield self._label(self._words(key), depth)
             for sentence in entry.reading:
                 yield Paragraph(sentence, depth + 1, "plain", "-")
         if entry.sources:
-            yield Paragraph(self._words("guide.sources"), depth, "label")
+            yield self._label(self._words("guide.sources"), depth)
             for source in entry.sources:
                 yield Paragraph(f"[{source.title}]({source.url})", depth + 1, "aside", "-")
 
-    def _command(self, command: Command, depth: int) -> Iterator[Block]:
-        yield self._where(command, depth)
+    def _command(self, command: Command, depth: int, marker: str = "") -> Iterator[Block]:
+        yield self._where(command, depth, marker=marker)
         yield Paragraph(command.text, depth)
         if command.code:
             yield Code(command.code, command.shell, depth)
@@ -211,9 +236,9 @@ class _Chapter:
         if command.irreversible:
             yield self._labelled("guide.irreversible", command.irreversible, depth, "caution")
         if command.undo:
-            yield Paragraph(self._words("guide.undo"), depth, "label")
+            yield self._label(self._words("guide.undo"), depth)
             for step in command.undo:
-                yield from self._command(step, depth + 1)
+                yield from self._command(step, depth + 1, "-")
 
     def _labelled(self, key: str, text: str, depth: int, role: Role = "detail") -> Paragraph:
         return Paragraph(self._words(key, text=text), depth, role)

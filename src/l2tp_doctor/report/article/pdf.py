@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfbase.ttfonts import TTFError, TTFont
-from reportlab.platypus import Flowable, Paragraph, Preformatted, SimpleDocTemplate, Spacer
+from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, XPreformatted
 
 from l2tp_doctor.guide.document import Document, Status
 from l2tp_doctor.report.article import blocks as laid
@@ -40,21 +42,36 @@ _JAPANESE_FONTS = (
 # Without one of them: a font that every reader of Japanese PDFs has to substitute, by Adobe's agreement.
 _SUBSTITUTED = "HeiseiKakuGo-W5"
 _STEP = 7 * mm
+# Deeper lists stay at this depth: beyond it there is no room left for words.
+_MOST_DEPTH = 12
 _INK, _DIM, _FOUND, _DONE, _MAYBE = "#1c2430", "#5a6675", "#b3261e", "#1a7f37", "#9a6700"
 _SHADE = "#f3f5f8"
+# The Japanese font has no bold: labels are told from the text by their colour as well.
+_LABEL = "#0b4f6c"
+_CODE_SIZE = 8
+# Begins the rest of a line of code that is too long; every font here has it, and no command begins so.
+_CONTINUED = "» "
 _STATUS = {Status.FOUND: _FOUND, Status.DONE: _DONE, Status.SUSPECTED: _MAYBE}
-_ROLES = {"detail": _DIM, "aside": _DIM, "caution": _MAYBE}
+_ROLES = {"detail": _DIM, "aside": _DIM, "caution": _MAYBE, "label": _LABEL}
+_SIZE, _SMALL = 9.5, 8.5
 
 
-def pdf(document: Document, words: Words) -> bytes:
-    """Returns the whole file: A4, what is folded elsewhere left out."""
+def pdf(document: Document, words: Words, *, everything: bool = False) -> bytes:
+    """Returns the whole file, A4.
+
+    Args:
+        document: what to draw.
+        words: in the reader's language.
+        everything: all of each entry, and what the last check made irrelevant; that is dozens of pages.
+    """
     output = io.BytesIO()
     template = SimpleDocTemplate(
         output, pagesize=A4, leftMargin=18 * mm, rightMargin=18 * mm, topMargin=16 * mm, bottomMargin=16 * mm,
         title=document.title, subject=document.error_text, lang=document.language, invariant=1,
     )  # fmt: skip
     footer = _Footer(document.title)
-    template.build(list(_Drawing().flow(document, words)), onFirstPage=footer, onLaterPages=footer)
+    drawing = _Drawing(everything=everything)
+    template.build(list(drawing.flow(document, words)), onFirstPage=footer, onLaterPages=footer)
     return output.getvalue()
 
 
@@ -88,6 +105,18 @@ def _embedded_font() -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How a block is drawn; ``style`` is reportlab's ``b`` or ``i``, ``keep`` says to stay with what follows."""
+
+    depth: int
+    color: str
+    style: str
+    size: float
+    before: float = 0.0
+    keep: bool = False
+
+
 class _Footer:
     """Title and page number below each page."""
 
@@ -102,15 +131,20 @@ class _Footer:
 
 
 class _Drawing:
+    def __init__(self, *, everything: bool) -> None:
+        self._everything = everything
+
     def flow(self, document: Document, words: Words) -> Iterator[Flowable]:
         yield self._text(escape(document.title), size=17, after=2)
         if document.error_text and document.error_text != document.title:
             yield self._text(escape(document.error_text), color=_DIM)
-        about = " · ".join((*document.tags, document.updated_at[:10]))
-        yield self._text(escape(about), size=8.5, color=_DIM)
+        about = " · ".join((*document.tags, document.updated_at[:10])).strip()
+        if about:
+            yield self._text(escape(about), size=_SMALL, color=_DIM)
         for sentence in document.banner:
             yield self._text(f"<b>{escape(sentence)}</b>", color=_MAYBE)
-        yield from self._blocks(laid.lay_out(document, words))
+        extent: laid.Extent = "full" if self._everything else "brief"
+        yield from self._blocks(laid.lay_out(document, words, extent))
 
     def _blocks(self, blocks: Iterable[laid.Block]) -> Iterator[Flowable]:
         for block in blocks:
@@ -122,67 +156,103 @@ class _Drawing:
                     yield from self._paragraph(block)
                 case laid.Code(text=text, depth=depth):
                     yield self._code(text, depth)
-                case laid.Fold(title=title):
-                    yield self._text(escape(title), size=8.5, color=_DIM)
+                case laid.Fold(title=title, blocks=inner):
+                    yield self._text(escape(title), size=_SMALL, color=_DIM, before=1.5 * mm)
+                    if self._everything:
+                        yield from self._blocks(inner)
 
     def _paragraph(self, block: laid.Paragraph) -> Iterator[Flowable]:
         color = _STATUS.get(block.status) or _ROLES.get(block.role, _INK)
         style = {"label": "b", "proof": "i"}.get(block.role, "")
         bullet = "•" if block.marker == "-" else block.marker
-        yield from self._markdown(block.markdown, block.depth, color, style, bullet)
+        before = 2 * mm if block.opens else 1.5 * mm if block.apart else 0.0
+        size = _SMALL if block.role == "aside" else _SIZE
+        look = _Look(block.depth, color, style, size, before, keep=block.role == "label")
+        yield from self._markdown(block.markdown, look, bullet)
 
     # -- Markdown ---------------------------------------------------------------------------------
 
-    def _markdown(self, source: str, depth: int, color: str, style: str, bullet: str) -> Iterator[Flowable]:
-        root = SyntaxTreeNode(MarkdownIt("commonmark", {"html": False}).parse(source))
+    def _markdown(self, source: str, look: _Look, bullet: str) -> Iterator[Flowable]:
+        root = SyntaxTreeNode(_parser().parse(source))
         for node in root.children:
-            for flowable in self._node(node, depth, color, style, bullet):
+            for flowable in self._node(node, look, bullet):
                 yield flowable
-                bullet = ""
+                bullet, look = "", replace(look, before=0.0)
 
-    def _node(
-        self, node: SyntaxTreeNode, depth: int, color: str, style: str, bullet: str
-    ) -> Iterator[Flowable]:
+    def _node(self, node: SyntaxTreeNode, look: _Look, bullet: str) -> Iterator[Flowable]:
         match node.type:
             case "bullet_list" | "ordered_list":
                 for place, item in enumerate(node.children):
                     marker = "•" if node.type == "bullet_list" else f"{place + 1}."
                     for child in item.children:
-                        yield from self._node(child, depth + 1, color, style, marker)
+                        yield from self._node(child, replace(look, depth=look.depth + 1), marker)
                         marker = ""
             case "fence" | "code_block":
-                yield self._code(node.content, depth)
+                yield self._code(node.content, look.depth)
             case "inline":
                 markup = _markup((node.token.children if node.token else None) or ())
-                if style:
-                    markup = f"<{style}>{markup}</{style}>"
-                yield self._text(markup, depth=depth, color=color, bullet=bullet)
+                if look.style:
+                    markup = f"<{look.style}>{markup}</{look.style}>"
+                yield self._text(
+                    markup, depth=look.depth, color=look.color, size=look.size, before=look.before,
+                    bullet=bullet, keep=look.keep,
+                )  # fmt: skip
             case _:
                 for child in node.children:
-                    yield from self._node(child, depth, color, style, bullet)
+                    yield from self._node(child, look, bullet)
                     bullet = ""
 
     def _text(
-        self, markup: str, *, depth: int = 0, size: float = 9.5, color: str = _INK, after: float = 0.8,
-        bullet: str = "", keep: bool = False,
+        self, markup: str, *, depth: int = 0, size: float = _SIZE, color: str = _INK, after: float = 0.8,
+        before: float = 0.0, bullet: str = "", keep: bool = False,
     ) -> Paragraph:  # fmt: skip
         font = _font(markup + bullet, "Helvetica")
+        indent = _STEP * min(depth, _MOST_DEPTH)
         style = ParagraphStyle(
             "text", fontName=font, fontSize=size, leading=size * 1.5, textColor=HexColor(color),
-            leftIndent=_STEP * depth, bulletIndent=_STEP * max(depth - 1, 0) + 1 * mm, spaceAfter=after * mm,
+            leftIndent=indent, bulletIndent=max(indent - _STEP, 0) + 1 * mm, spaceAfter=after * mm, spaceBefore=before,
             bulletFontName=font, bulletFontSize=size, keepWithNext=keep,
             wordWrap=None if font == "Helvetica" else "CJK",
         )  # fmt: skip
         return Paragraph(markup, style, bulletText=bullet or None)
 
-    def _code(self, text: str, depth: int) -> Preformatted:
+    def _code(self, text: str, depth: int) -> XPreformatted:
+        font = _font(text, "Courier")
+        indent = _STEP * min(depth, _MOST_DEPTH)
         style = ParagraphStyle(
-            "code", fontName=_font(text, "Courier"), fontSize=8, leading=11,
-            leftIndent=_STEP * depth, backColor=HexColor(_SHADE), borderPadding=3, spaceBefore=1.5 * mm,
-            spaceAfter=2 * mm,
+            "code", fontName=font, fontSize=_CODE_SIZE, leading=11, leftIndent=indent + 1 * mm,
+            backColor=HexColor(_SHADE), borderPadding=3, spaceBefore=1.5 * mm, spaceAfter=2.5 * mm,
         )  # fmt: skip
-        room = A4[0] - 36 * mm - _STEP * depth
-        return Preformatted(text.expandtabs(4), style, maxLineLength=int(room / (8 * 0.6)), newLineChars="↩ ")
+        room = A4[0] - 38 * mm - indent
+        lines = (part for line in text.expandtabs(4).splitlines() for part in _broken(line, font, room))
+        return XPreformatted("\n".join(escape(line) for line in lines), style)
+
+
+@cache
+def _parser() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False})
+
+
+def _broken(line: str, font: str, room: float) -> Iterator[str]:
+    """Yields a line of code in pieces that fit, broken behind a blank where one is near."""
+    rest = line
+    while stringWidth(rest, font, _CODE_SIZE) > room:
+        length = _fitting(rest, font, room)
+        blank = rest.rfind(" ", length // 2, length)
+        cut = blank + 1 if blank > 0 else length
+        yield rest[:cut]
+        rest = _CONTINUED + rest[cut:]
+    yield rest
+
+
+def _fitting(text: str, font: str, room: float) -> int:
+    """Returns how many characters fit; more than the mark of a continued line, so that it comes to an end."""
+    width = 0.0
+    for place, character in enumerate(text):
+        width += stringWidth(character, font, _CODE_SIZE)
+        if width > room:
+            return max(place, len(_CONTINUED) + 1)
+    return len(text)
 
 
 def _markup(tokens: Sequence[Token]) -> str:

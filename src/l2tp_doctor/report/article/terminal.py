@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -65,7 +66,7 @@ class TerminalArticle:
                     yield Text()
                     yield from self._wrapped(Text(text, "bold underline"), 0)
                 case Paragraph():
-                    if block.opens or block.role == "label":
+                    if block.opens or block.apart:
                         yield Text()
                     yield from self._paragraph(block)
                 case Code(text=text, depth=depth):
@@ -75,33 +76,45 @@ class TerminalArticle:
 
     def _paragraph(self, block: Paragraph) -> Iterator[Text]:
         style = _STATUS.get(block.status, _ROLES[block.role]) if block.marker else _ROLES[block.role]
-        margin = _STEP * block.depth
-        lines = self._markdown(block.markdown, margin, style)
-        if not block.marker:
-            yield from lines
-            return
-        first = next(lines, Text())
-        marker = self._marker(block)
-        head = Text(" " * (margin - _STEP)).append(marker.ljust(_STEP), style)
-        yield head + first[margin:] if cell_len(marker) < _STEP else head + Text(" ") + first[margin:]
+        outer = _STEP * max(0, block.depth - 1)
+        marker = self._marker(block) if block.marker else ""
+        # A number of two digits takes a cell more than the step.
+        margin = max(_STEP * block.depth, outer + cell_len(marker)) if marker else _STEP * block.depth
+        yield from self._marked(marker, self._markdown(block.markdown, margin, style), outer, margin, style)
+
+    def _marked(
+        self, marker: str, lines: Iterator[Text], outer: int, margin: int, style: str
+    ) -> Iterator[Text]:
+        """Puts a marker in front of the first line, which begins with ``margin`` blanks."""
+        if marker:
+            head = Text(" " * outer).append(marker, style)
+            head.pad_right(margin - outer - cell_len(marker))
+            first = next(lines, Text(" " * margin))
+            yield head + first[margin:]
         yield from lines
 
     def _marker(self, block: Paragraph) -> str:
         if block.marker != "-":
-            return block.marker
+            return f"{block.marker} "
         match block.status:
             case Status.DONE:
-                return self._glyphs.check
-            case Status.FOUND | Status.SUSPECTED:
-                return self._glyphs.cross if block.status is Status.FOUND else "?"
-        return "-"
+                mark = self._glyphs.check
+            case Status.FOUND:
+                mark = self._glyphs.cross
+            case Status.SUSPECTED:
+                mark = "?"
+            case _:
+                mark = "-"
+        return f" {mark} "
 
     def _fold(self, title: str, inner: Sequence[Block]) -> Iterator[Text]:
         if self._everything:
+            yield Text()
             yield from self._wrapped(Text(title, "dim"), 0)
             yield from self._blocks(inner)
             return
-        yield from self._wrapped(Text(f"{title} {self._words('guide.unfold')}", "dim"), 0)
+        yield Text()
+        yield from self._wrapped(Text(self._words("guide.unfold", title=title), "dim"), 0)
 
     def _code(self, text: str, margin: int) -> Iterator[Text]:
         for line in text.expandtabs(4).splitlines():
@@ -111,7 +124,7 @@ class TerminalArticle:
     # -- Markdown ---------------------------------------------------------------------------------
 
     def _markdown(self, source: str, margin: int, style: str) -> Iterator[Text]:
-        root = SyntaxTreeNode(MarkdownIt("commonmark").parse(source))
+        root = SyntaxTreeNode(_parser().parse(source))
         for node in root.children:
             yield from self._node(node, margin, style)
 
@@ -119,7 +132,7 @@ class TerminalArticle:
         match node.type:
             case "bullet_list" | "ordered_list":
                 for place, item in enumerate(node.children):
-                    marker = "-" if node.type == "bullet_list" else f"{place + 1}."
+                    marker = " - " if node.type == "bullet_list" else f"{place + 1}. "
                     yield from self._item(item, marker, margin, style)
             case "fence" | "code_block":
                 yield from self._code(node.content, margin + 2)
@@ -138,10 +151,9 @@ class TerminalArticle:
                         yield from self._node(child, margin, style)
 
     def _item(self, item: SyntaxTreeNode, marker: str, margin: int, style: str) -> Iterator[Text]:
-        lines = (line for child in item.children for line in self._node(child, margin + _STEP, style))
-        first = next(lines, Text())
-        yield Text(" " * margin + marker.ljust(_STEP)) + first[margin + _STEP :]
-        yield from lines
+        inner = margin + max(_STEP, cell_len(marker))
+        lines = (line for child in item.children for line in self._node(child, inner, style))
+        yield from self._marked(marker, lines, margin, inner, style)
 
     def _wrapped(self, text: Text, margin: int) -> Iterator[Text]:
         """Yields ``text`` broken into lines, keeping its styles."""
@@ -154,6 +166,11 @@ class TerminalArticle:
                 continue
             position = start + len(line)
             yield Text(" " * margin) + text[start:position]
+
+
+@cache
+def _parser() -> MarkdownIt:
+    return MarkdownIt("commonmark")
 
 
 def _inline_tokens(node: SyntaxTreeNode) -> Sequence[Token]:

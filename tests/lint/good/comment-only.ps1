@@ -1,0 +1,3 @@
+# Test Script
+
+# nothing else

@@ -1,0 +1,5 @@
+sc config RasMan start= disabled
+call :restore
+goto :eof
+:restore
+sc config RasMan start= demand
