@@ -23,8 +23,14 @@ _PIECES = {
         'set "NAME=RasMan"\nif exist C:\\x (\n  sc query %NAME% | find "RUNNING" >nul\n) else (\n'
         "  for %%s in (RasMan IKEEXT) do sc config %%s start= demand\n)\n"
     ),
-    "sh": 'name=ipsec\nif [ -f "/etc/$name.conf" ]; then\n  systemctl restart "$name" || exit 1\nfi\nchmod 600 "/etc/$name.secrets"\n',
-    "markdown": "Some words about it.\n\n```powershell\nGet-Service RasMan, IKEEXT\n$name = 'RasMan'\nStart-Service $name\n```\n\n",
+    "sh": (
+        'name=ipsec\nif [ -f "/etc/$name.conf" ]; then\n  systemctl restart "$name" || exit 1\nfi\n'
+        'chmod 600 "/etc/$name.secrets"\n'
+    ),
+    "markdown": (
+        "Some words about it.\n\n```powershell\nGet-Service RasMan, IKEEXT\n"
+        "$name = 'RasMan'\nStart-Service $name\n```\n\n"
+    ),
 }
 
 

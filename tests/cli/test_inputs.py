@@ -251,6 +251,8 @@ def test_certificates_and_keys(tmp_path: Path) -> None:
         encoded = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
         files[name].write_bytes(encoded)
     client = read_client_certificate(certificate, files["good"])
+    assert client is not None
+    assert client.private_key is not None
     assert len(client.chain) == 2
     assert client.private_key.reveal().startswith(b"\x30")
     for file, expected in (

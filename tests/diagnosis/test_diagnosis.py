@@ -53,6 +53,10 @@ HEALTHY_SETS: dict[str, tuple[Facts, set[str]]] = {
     "forced NAT-T behind NAT": ({**HEALTHY, "nat_t.forced": True, "nat.client_behind": True}, set()),
     "gateway behind NAT": ({**HEALTHY, "nat.server_behind": True}, {"server-behind-nat"}),
     "lossy": ({**HEALTHY, "path.sent": 30, "path.retransmissions": 10}, {"packet-loss"}),
+    "one message that took long": (
+        {**HEALTHY, "path.sent": 7, "path.retransmissions": 3, "path.repeated": 1, "path.loss": 0.182},
+        set(),
+    ),
     "a little loss": ({**HEALTHY, "path.sent": 30, "path.retransmissions": 2}, set()),
     "native esp lost": (
         {**HEALTHY, "experiment.esp_native.received": False, "experiment.esp_udp.received": True},

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tp_doctor.guide.library import Library, Source
@@ -89,8 +89,14 @@ def test_what_was_imported_outlives_a_new_edition_of_the_package(tmp_path: Path)
         assert [found.case_id for found in library.all("ja")] == sorted([*articles.case_ids(), "kyoto"])
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.text(max_size=300))
-def test_any_query_is_answered(words: str) -> None:
-    with Library.open(None) as library:
-        assert len(library.search(words, "ja")) <= 10
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Library]:
+    with Library.open(None) as opened:
+        yield opened
+
+
+@given(words=st.text(max_size=300), tag=st.text(max_size=20))
+def test_any_query_and_any_tag_are_answered(shared: Library, words: str, tag: str) -> None:
+    assert len(shared.search(words, "ja")) <= 10
+    shared.tagged(tag, "en")
+    assert shared.text_of(words, "ja") is None or words in articles.case_ids()

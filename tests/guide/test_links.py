@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from l2tp_doctor.guide.links import rewrite
+from l2tp_doctor.knowledge import articles
 from l2tp_doctor.knowledge.articles import Link, parse
 from tests.guide.writing import article
 
@@ -39,3 +44,15 @@ def test_what_only_looks_like_a_link_stays() -> None:
 def test_links_to_the_web_stay() -> None:
     source = "[RFC 3947](https://www.rfc-editor.org/rfc/rfc3947)"
     assert rewritten(f"- {source}") == source
+
+
+JAPANESE = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
+STRAY_BLANK = re.compile(
+    rf"[{JAPANESE}] \[[*`]*[{JAPANESE}][^\]]*\]\(\w+:|\[[^\]]*[{JAPANESE}][*`]*\]\(\w+:[^)]*\) [{JAPANESE}]"
+)
+
+
+@pytest.mark.parametrize("case_id", articles.case_ids())
+def test_no_blank_is_left_between_japanese_words_once_a_link_is_gone(case_id: str) -> None:
+    found = [match[0] for match in STRAY_BLANK.finditer(articles.bundled_text(case_id))]
+    assert found == []

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from l2tp_doctor.guide.library import Library
+from l2tp_doctor.knowledge.articles import bundled
 
 QUESTIONS: list[list[str]] = yaml.safe_load(
     Path(__file__).with_name("questions.yaml").read_text(encoding="utf-8")
@@ -33,3 +34,13 @@ def test_the_answer_is_among_the_first_three(library: Library, words: str, case_
     found = library.search(words, language)[:3]
     assert case_id in [item.case_id for item in found]
     assert all(item.language == language for item in found)
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("words", ["error {}", "{} エラー", "VPN {}", "code: {}!", "エラー{}でつながらない"])
+def test_a_code_among_the_words_decides(library: Library, words: str, language: str) -> None:
+    codes = {code: case_id for case_id, found in bundled().items() for code in found["en"].codes}
+    for code in codes:
+        found = library.search(words.format(code), language)
+        assert code in bundled()[found[0].case_id]["en"].codes
+        assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)

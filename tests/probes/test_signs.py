@@ -25,7 +25,7 @@ from tests.probes.common import Listening
 GATEWAY = Endpoint("203.0.113.1", 4500)
 
 
-def observed(request: CheckRequest, act: Callable[[Run], None]) -> dict[str, object]:
+def observed(request: CheckRequest, act: Callable[[Run], object]) -> dict[str, object]:
     async def main() -> dict[str, object]:
         run = Run(request, profile(request.profile), Listening(), asyncio.get_running_loop().time())
         run.remote = GATEWAY.address

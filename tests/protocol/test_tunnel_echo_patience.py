@@ -47,3 +47,31 @@ def test_the_large_one_gets_its_tries_after_the_small_ones_answer() -> None:
     assert [item is not None and item.rtt is not None for item in outcomes] == [True, False]
     # The large one that leaves together with the small one's answered try counts as one of them.
     assert large_after >= LARGE_ATTEMPTS - 1
+
+
+def test_the_large_one_is_not_given_up_before_anything_has_come_through() -> None:
+    """An interface that comes up after seconds: all large ones before it were lost with the small ones."""
+    echo = TunnelEcho(LOCAL, TARGET, 7, 1400, 0.1)
+    echo.start(0.0)
+    now, up_at = 0.0, 3.5
+    while not echo.finished:
+        for packet in echo.packets_to_send():
+            if now >= up_at:
+                echo.receive(answer(packet), now)
+        now = echo.get_timer() or now
+        echo.handle_timer(now)
+    outcomes = [echo.next_outcome(), echo.next_outcome()]
+    assert [item is not None and item.rtt is not None for item in outcomes] == [True, True]
+
+
+def test_where_nothing_comes_through_both_end() -> None:
+    echo = TunnelEcho(LOCAL, TARGET, 7, 1400, 0.1)
+    echo.start(0.0)
+    now = 0.0
+    while (due := echo.get_timer()) is not None:
+        now = due
+        echo.handle_timer(now)
+    outcomes = [echo.next_outcome(), echo.next_outcome()]
+    assert echo.finished
+    assert [item is not None and item.rtt is None for item in outcomes] == [True, True]
+    assert now < 10.0

@@ -23,6 +23,8 @@ def check_writable(path: Path) -> None:
         raise UsageProblemError("file.no_folder", path=path, folder=folder)
     if path.exists() and not os.access(path, os.W_OK):
         raise UsageProblemError("file.not_writable", path=path, reason="permission denied")
+    if _is_special(path):
+        return
     try:
         handle, probe = tempfile.mkstemp(prefix=".l2tp-doctor-", dir=folder)
     except OSError as error:
@@ -40,6 +42,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: the disk is full, or the folder has gone.
     """
+    if _is_special(path):
+        path.write_bytes(content)
+        return
     handle, temporary = tempfile.mkstemp(prefix=".l2tp-doctor-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -51,3 +56,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a device or a pipe: to be written into, and never to be replaced by a file."""
+    return path.exists() and not path.is_file()

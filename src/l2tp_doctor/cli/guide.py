@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,7 @@ from l2tp_doctor.cli.problems import UsageProblemError
 if TYPE_CHECKING:
     from l2tp_doctor.guide.library import Library
 
-_HELP = ("--help", "--lang", "--no-color")
+_FLAGS = ("--help", "--no-color")
 
 
 class _Guide(LocalizedVerbs):
@@ -20,11 +21,22 @@ class _Guide(LocalizedVerbs):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts ``show`` in front of a command line that has no verb."""
-        first = next((word for word in args if word not in _HELP), "")
+        first = _first_word(args)
         asks_for_help = "--help" in args and first not in self.modules
         if first not in self.modules and not asks_for_help:
             args = ["show", *args]
         return super().parse_args(ctx, args)
+
+
+def _first_word(args: Sequence[str]) -> str:
+    """Returns the first word that is none of the options every command has, nor such an option's value."""
+    rest = iter(args)
+    for word in rest:
+        if word == "--lang":
+            next(rest, None)
+        elif word not in _FLAGS and not word.startswith("--lang="):
+            return word
+    return ""
 
 
 def open_library(*, writing: bool = False) -> Library:
@@ -44,8 +56,17 @@ def open_library(*, writing: bool = False) -> Library:
         reason = getattr(error, "strerror", None) or str(error)
     if writing:
         raise UsageProblemError("guide.library_unusable", path=path, reason=reason)
+    return bundled_library(reason)
+
+
+def bundled_library(reason: str) -> Library:
+    """Returns one in memory with the package's own articles, and says why."""
+    from l2tp_doctor.guide.library import Library
+    from l2tp_doctor.storage.database import FILE_NAME
+    from l2tp_doctor.storage.folder import data_folder
+
     words = session().words
-    message = words("guide.library_skipped", path=path, reason=reason)
+    message = words("guide.library_skipped", path=data_folder() / FILE_NAME, reason=reason)
     write_line(words("note.prefix", message=message))
     return Library.open(None)
 

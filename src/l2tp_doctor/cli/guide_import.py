@@ -15,17 +15,23 @@ if TYPE_CHECKING:
     from l2tp_doctor.guide.importer import Outcome
     from l2tp_doctor.report.words import Words
 
+# The longest path that systems take.
+_MAX_PATH = 4096
+
 
 def _import(paths: tuple[Path, ...]) -> int:
     from sqlalchemy.exc import DatabaseError
 
-    from l2tp_doctor.guide.importer import article_files, import_articles
+    from l2tp_doctor.guide.importer import MAX_FILES, TooManyFilesError, article_files, import_articles
 
     words = session().words
     for path in paths:
         if not path.exists():
             raise UsageProblemError("guide.import.absent", path=path)
-    files = list(article_files(paths))
+    try:
+        files = list(article_files(paths))
+    except TooManyFilesError as error:
+        raise UsageProblemError("guide.import.too_many", path=error, limit=MAX_FILES) from None
     if not files:
         raise UsageProblemError("guide.import.empty", path=paths[0])
     stored = refused = 0
@@ -46,8 +52,9 @@ def _report(outcome: Outcome, words: Words) -> None:
     """One line a mistake, in the form editors jump to."""
     from l2tp_doctor.report.printable import printable
 
+    path = printable(str(outcome.path), limit=_MAX_PATH)
     for problem in outcome.problems:
-        place = f"{outcome.path}:{problem.line}" if problem.line else str(outcome.path)
+        place = f"{path}:{problem.line}" if problem.line else path
         write_line(f"{place}: {printable(words.pick(problem.text), limit=500)}")
 
 

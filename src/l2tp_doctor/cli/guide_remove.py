@@ -10,11 +10,18 @@ from l2tp_doctor.cli.problems import Exit
 
 
 def _remove(ids: tuple[str, ...]) -> int:
+    from sqlalchemy.exc import DatabaseError
+
     words = session().words
     missing = 0
     with open_library(writing=True) as library:
         for case_id in ids:
-            if library.remove(case_id):
+            try:
+                removed = library.remove(case_id)
+            except DatabaseError as error:
+                write_line(words("error.prefix", message=words("guide.import.failed", reason=error.orig)))
+                return Exit.UNDETERMINED
+            if removed:
                 click.echo(words("guide.remove.done", id=case_id))
             else:
                 missing += 1

@@ -12,7 +12,7 @@ import click
 
 from l2tp_doctor.cli.files import check_writable, write_atomically
 from l2tp_doctor.cli.frame import LocalizedCommand, OneOf, no_color_option, session, write_line
-from l2tp_doctor.cli.guide import open_library
+from l2tp_doctor.cli.guide import bundled_library, open_library
 from l2tp_doctor.cli.problems import Exit, UsageProblemError
 
 if TYPE_CHECKING:
@@ -53,8 +53,14 @@ def _show(**given: Any) -> int:
         check_writable(wish.output)
     elif wish.format == "pdf" and sys.stdout.isatty():
         raise UsageProblemError("guide.pdf_to_terminal")
-    with open_library() as library:
-        return _find(library, wish)
+    from sqlalchemy.exc import DatabaseError
+
+    try:
+        with open_library() as library:
+            return _find(library, wish)
+    except DatabaseError as error:  # a file that is broken further inside than its first page
+        with bundled_library(str(error.orig)) as library:
+            return _find(library, wish)
 
 
 def _find(library: Library, wish: _Wish) -> int:
@@ -167,17 +173,18 @@ def _plain(document: Document, wish: _Wish, words: Words, *, width: int, color: 
 
     from rich.console import Console
 
-    from l2tp_doctor.report.article.terminal import TerminalArticle
+    from l2tp_doctor.report.article.terminal import TerminalArticle, in_encoding
     from l2tp_doctor.report.drawing import glyphs_for
 
     output = io.StringIO()
     console = Console(
         file=output, width=width, force_terminal=color, no_color=None if color else True, highlight=False
     )
-    glyphs = glyphs_for("utf-8" if wish.output else sys.stdout.encoding)
+    encoding = "utf-8" if wish.output else sys.stdout.encoding
+    glyphs = glyphs_for(encoding)
     for line in TerminalArticle(document, words, glyphs, width, everything=wish.everything).lines():
         console.print(line, soft_wrap=True)
-    return output.getvalue()
+    return in_encoding(output.getvalue(), encoding)
 
 
 def _to_terminal(document: Document, wish: _Wish, words: Words) -> None:

@@ -45,6 +45,7 @@ def recall() -> LastCheck:
     """
     import msgspec
 
+    from l2tp_doctor.guide.harmless import one_line
     from l2tp_doctor.guide.personal import LastCheck
     from l2tp_doctor.knowledge import cause_ids
     from l2tp_doctor.report.json import decode
@@ -63,14 +64,19 @@ def recall() -> LastCheck:
         result = decode(content)
     except msgspec.MsgspecError as error:
         raise UsageProblemError("guide.last_unreadable", path=path, reason=str(error)) from None
-    at = datetime.fromtimestamp(result.started_at or written).astimezone()
+    try:
+        at = datetime.fromtimestamp(result.started_at or written).astimezone()
+    except (OverflowError, ValueError, OSError):  # no time of this calendar
+        at = datetime.fromtimestamp(written).astimezone()
     known = set(cause_ids())  # a newer version may have kept one that this one cannot explain
     return LastCheck(
-        host=result.target.host,
+        host=one_line(result.target.host),
         at=f"{at:%Y-%m-%d %H:%M}",
         verdict=result.verdict,
         windows_error=result.windows_error.code if result.windows_error is not None else None,
-        causes=tuple((cause.id, cause.probability) for cause in result.causes if cause.id in known),
+        causes=tuple(
+            (cause.id, min(max(cause.probability, 0.0), 1.0)) for cause in result.causes if cause.id in known
+        ),
         warnings=tuple(cause.id for cause in result.warnings if cause.id in known),
         measured=frozenset(row.name for row in result.observations if row.value is not None),
     )

@@ -16,10 +16,16 @@ from l2tp_doctor.lint import lint_text
 SUFFIXES = (".md", ".markdown")
 # More files than any organisation has articles: somebody named the root of a disk.
 MAX_FILES = 10_000
+# An id is typed after `guide` and stands in lists.
+_MAX_ID = 100
 # Files held in memory at a time, and articles a transaction.
 _BATCH = 100
 # A character of Japanese is three bytes of UTF-8.
 _MAX_BYTES = 3 * MAX_CHARACTERS
+
+
+class TooManyFilesError(Exception):
+    """A folder holds more than ``MAX_FILES`` articles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +53,28 @@ class _Read:
 def article_files(paths: Iterable[Path]) -> Iterator[Path]:
     """Yields the files named, and the Markdown files below the folders named, in a stable order.
 
-    A folder's links to other folders are not followed: they may lead round in a circle.
+    Each file comes once, however often it is named.  A folder's links to other folders are not followed:
+    they may lead round in a circle.
+
+    Raises:
+        TooManyFilesError: a folder holds more than ``MAX_FILES``.
     """
+    seen: set[Path] = set()
     for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        below = (found for found in path.rglob("*") if found.suffix.lower() in SUFFIXES and found.is_file())
-        yield from sorted(islice(below, MAX_FILES))
+        found = _below(path) if path.is_dir() else [path]
+        for file in found:
+            absolute = file.absolute()
+            if absolute not in seen:
+                seen.add(absolute)
+                yield file
+
+
+def _below(folder: Path) -> list[Path]:
+    files = (found for found in folder.rglob("*") if found.suffix.lower() in SUFFIXES and found.is_file())
+    found = sorted(islice(files, MAX_FILES + 1))
+    if len(found) > MAX_FILES:
+        raise TooManyFilesError(str(folder))
+    return found
 
 
 def import_articles(library: Library, files: Sequence[Path]) -> Iterator[Outcome]:
@@ -81,12 +101,14 @@ def _outcome(item: _Read, known: Mapping[str, Collection[str]], taken: dict[str,
     problems = item.problems or tuple(_examined(item, known, taken))
     if problems:
         return Outcome(item.path, "", problems)
-    taken[item.path.stem] = item.path
+    taken[item.path.stem.casefold()] = item.path
     return Outcome(item.path, item.path.stem, ())
 
 
 def _read(path: Path) -> _Read:
     try:
+        if not path.is_file():  # a pipe would keep us waiting, a device would never end
+            return _Read(path, None, (problem(0, "no-file"),))
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
@@ -100,7 +122,9 @@ def _read(path: Path) -> _Read:
         line = content.count(b"\n", 0, error.start) + 1
         return _Read(path, None, (problem(line, "not-utf-8"),))
     parsed = articles.parse(text, path.stem)
-    return _Read(path, Source(str(path.absolute()), text, parsed.articles), parsed.problems)
+    # A name that is no Unicode cannot be stored as it is.
+    place = str(path.absolute()).encode("utf-8", "replace").decode()
+    return _Read(path, Source(place, text, parsed.articles), parsed.problems)
 
 
 def _known(library: Library, files: Iterable[Path]) -> Mapping[str, Collection[str]]:
@@ -115,10 +139,13 @@ def _examined(
     if item.source is None:
         return
     name = item.path.stem
-    if name in articles.case_ids():
+    if len(name) > _MAX_ID or not name.isprintable():
+        yield problem(0, "id-unusable", limit=_MAX_ID)
+    # What is searched for by its name is found in small letters and capitals alike.
+    if name.casefold() in (own.casefold() for own in articles.case_ids()):
         yield problem(0, "id-of-the-program", id=name)
-    if name in taken:
-        yield problem(0, "id-twice", id=name, path=taken[name])
+    if name.casefold() in taken:
+        yield problem(0, "id-twice", id=name, path=taken[name.casefold()])
     for article in item.source.articles:
         yield from articles.check_links(article, known)
     for finding in lint_text(item.source.text, "markdown", str(item.path)):

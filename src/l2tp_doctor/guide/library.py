@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import bindparam, delete, insert, select, text
+from sqlalchemy.exc import DatabaseError
 
 from l2tp_doctor.guide.grams import grams, query_grams
 from l2tp_doctor.guide.harmless import one_line
 from l2tp_doctor.knowledge import articles
-from l2tp_doctor.storage.database import open_database
+from l2tp_doctor.storage.database import UnusableDatabaseError, open_database, writing
 from l2tp_doctor.storage.tables import ARTICLE_INDEX, INDEX_COLUMNS, article, setting
 
 if TYPE_CHECKING:
@@ -123,7 +124,11 @@ class Library:
             UnusableDatabaseError: it cannot be opened.
         """
         library = cls(open_database(path))
-        library._refresh()
+        try:
+            library._refresh()
+        except DatabaseError as error:
+            library.close()
+            raise UnusableDatabaseError(str(error.orig)) from error
         return library
 
     def __enter__(self) -> Self:
@@ -154,7 +159,11 @@ class Library:
         return Stored(best.text, best.language, best.source)
 
     def search(self, words: str, language: str, limit: int = 10) -> tuple[Found, ...]:
-        """Returns the articles that fit ``words`` best, the best first, each case once."""
+        """Returns the articles that fit ``words`` best, the best first, each case once.
+
+        Those about a code that is among the words come before all others: a long title with a rare word
+        more would outweigh it.
+        """
         wanted = query_grams(words)
         if not wanted:
             return ()
@@ -164,7 +173,15 @@ class Library:
             best: dict[str, float] = {}
             for row in rows:
                 best.setdefault(row.case_id, -row.score)
-            return self._found(connection, dict(list(best.items())[:limit]), language)
+            codes = " OR ".join(f'"{_GROUPS["codes"]}{gram}"' for gram in wanted if gram.isdigit())
+            if codes and best:
+                top = max(best.values())
+                about: dict[str, float] = {}
+                for row in connection.execute(_SEARCH, {"query": codes, "limit": _CANDIDATES}).all():
+                    about[row.case_id] = top + best.get(row.case_id, 0.0)
+                best |= about
+            ranked = sorted(best.items(), key=lambda item: -item[1])
+            return self._found(connection, dict(ranked[:limit]), language)
 
     def tagged(self, tag: str, language: str) -> tuple[Found, ...]:
         """Returns the articles that carry a tag in any language, in the order of their ids."""
@@ -194,28 +211,35 @@ class Library:
 
     def add(self, sources: Iterable[Source]) -> int:
         """Stores articles, in place of those with the same ids, all or none; returns how many."""
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             return sum(_store(connection, source) for source in sources)
 
     def remove(self, case_id: str) -> bool:
         """Removes an imported article; returns whether there was one."""
         imported = (article.c.case_id == case_id) & (article.c.source != "")
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             return _drop(connection, imported) > 0
 
     def _refresh(self) -> None:
         """Indexes the package's own articles where they are not those of last time."""
         texts = {case_id: articles.bundled_text(case_id) for case_id in articles.case_ids()}
         edition = hashlib.sha256(repr((_GRAM_RULES, sorted(texts.items()))).encode()).hexdigest()
-        with self._engine.begin() as connection:
-            known = connection.execute(select(setting.c.value).where(setting.c.name == _EDITION)).scalar()
-            if known == edition:
+        with self._engine.connect() as connection:
+            if _edition_in(connection) == edition:
                 return
+        with writing(self._engine) as connection:
+            if _edition_in(connection) == edition:
+                return  # another process was quicker
             _drop(connection, article.c.source == "")
             for case_id, content in texts.items():
                 _store(connection, Source("", content, articles.parse(content, case_id).articles))
             connection.execute(delete(setting).where(setting.c.name == _EDITION))
             connection.execute(insert(setting).values(name=_EDITION, value=edition))
+
+
+def _edition_in(connection: Connection) -> str | None:
+    found = connection.execute(select(setting.c.value).where(setting.c.name == _EDITION)).scalar()
+    return None if found is None else str(found)
 
 
 def _drop(connection: Connection, condition: Any) -> int:

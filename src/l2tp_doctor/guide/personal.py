@@ -8,11 +8,13 @@ from functools import cached_property
 
 from l2tp_doctor.guide.document import Judgement, Status
 from l2tp_doctor.knowledge import cause, cause_ids, rulebook, text
+from l2tp_doctor.knowledge.articles import Article, bundled
 from l2tp_doctor.knowledge.entries import check, entry_ids, measure
 
 DEFAULT_CASE = "809"
 # A cause below this share is not worth a reader's time while others are above it.
 _SUSPECTED_FROM = 0.02
+_NOWHERE = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,30 @@ class LastCheck:
 
 
 def case_for(last: LastCheck, known: Collection[str]) -> str:
-    """Returns which article to read: that of the code Windows would show."""
-    case_id = str(last.windows_error)
-    return case_id if case_id in known else DEFAULT_CASE
+    """Returns which article to read.
+
+    That of the code Windows would show; where no article is called by it, one that lists it; then the one
+    that names the found cause earliest among its own; and 809 where nothing was found.
+    """
+    code = last.windows_error
+    if code is None or not last.causes:
+        return DEFAULT_CASE
+    if str(code) in known:
+        return str(code)
+    ranked = sorted(
+        (code not in article["en"].codes, _place(article["en"], last.causes[0][0]), case_id)
+        for case_id, article in bundled().items()
+    )
+    unlisted, place, case_id = ranked[0]
+    return case_id if not unlisted or place < _NOWHERE else DEFAULT_CASE
+
+
+def _place(article: Article, name: str) -> int:
+    """Returns how many causes an article names before ``name``."""
+    section = article.section("causes")
+    links = [link for item in section.items for link in item.links] if section is not None else []
+    causes = [link.target for link in links if link.kind == "cause"]
+    return causes.index(name) if name in causes else _NOWHERE
 
 
 class Personal:

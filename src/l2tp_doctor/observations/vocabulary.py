@@ -87,6 +87,7 @@ VOCABULARY = _vocabulary(
     ("path.rtt", float, "Smoothed round-trip time of IKE messages in seconds."),
     ("path.sent", int, "Request messages sent by the dial, retransmissions included."),
     ("path.retransmissions", int, "How many of them were retransmissions."),
+    ("path.repeated", int, "How many different messages were sent more than once."),
     (
         "path.loss",
         float,

@@ -40,6 +40,8 @@ LAST_DIAL = 15.0
 HOPELESS_RATE = 0.75
 HOPELESS_RATE_OF_ANSWERED = 0.8
 HOPELESS_TRANSMISSIONS = 12
+# Share lost of what was answered in the end.  A blocked port raises it by nothing, however long it is asked.
+HOPELESS_LOSS = 0.5
 HOPELESS_AFTER = 13.0
 
 # Endings that need no second dial to be believed.
@@ -161,6 +163,8 @@ class _Check:
         for number in range(MAX_DIALS):
             if await self._dial():
                 return True  # nothing is left to explain; what still runs is cancelled
+            if self._hopeless() and self._loss >= HOPELESS_LOSS:
+                return False  # an experiment would be answered as seldom, and say no more
             self._on_dial_over()
             await self._await_experiments()
             if not number and self._swept_away():
@@ -292,12 +296,18 @@ class _Check:
         answers = self._answered + current.engine.counted[0]
         return sent >= HOPELESS_TRANSMISSIONS and 1.0 - answers / sent >= HOPELESS_RATE
 
+    @property
+    def _loss(self) -> float:
+        """Share of transmissions lost among the requests that were answered."""
+        return 1.0 - self._answers / self._transmissions if self._transmissions else 0.0
+
     def _count(self, dialing: Dialing) -> None:
         run, transmission = self._run, dialing.engine.initiator.transmission
         run.lossy = run.lossy or dialing.engine.lossy
         run.observe("path.lossy", run.lossy, "dial")
         run.observe("path.sent", transmission.sent, "dial")
         run.observe("path.retransmissions", transmission.retransmissions, "dial")
+        run.observe("path.repeated", transmission.repeated, "dial")
         if dialing.engine.esp_sent:
             run.observe("esp.sent", dialing.engine.esp_sent, "dial")
         # Libreswan drops a client's SAs when a second dial from the same address, an experiment's, goes away.
@@ -308,7 +318,7 @@ class _Check:
         self._answers += answers
         self._transmissions += transmissions
         if self._transmissions:
-            run.observe("path.loss", round(1.0 - self._answers / self._transmissions, 3), "dial")
+            run.observe("path.loss", round(self._loss, 3), "dial")
         if transmission.rtt is not None:
             run.observe("path.rtt", round(transmission.rtt, 6), "dial")
 

@@ -2,6 +2,8 @@
 
 The small one proves that the VPN carries traffic, the large one that full-sized packets
 pass too: where only the small one comes back, the path's MTU is smaller than it admits.
+So the silence of the large one counts from the small one's answer on: before, the peer's interface may
+not have been up, and a peer whose IPCP lost our Configure-Ack brings it up seconds later.
 """
 
 from __future__ import annotations
@@ -139,8 +141,10 @@ class TunnelEcho:
                 continue
             if len(series.sent) < series.attempts:
                 self._send(series, now)
+            elif series.large and not self._series[0].over:
+                series.due = None  # nothing has come through yet, of any size: the small echo decides
             else:
-                self._end(series, None)
+                self._end(series, None, now)
 
     def receive(self, packet: bytes, now: float) -> None:
         """Takes an IP packet from the tunnel; everything but our answers is ignored."""
@@ -155,7 +159,7 @@ class TunnelEcho:
             sent_at = series.sent.get(answer.sequence)
             ours = answer.reply and answer.identifier == series.identifier and not series.over
             if ours and sent_at is not None and len(packet) >= series.size:
-                self._end(series, now - sent_at)
+                self._end(series, now - sent_at, now)
 
     def next_outcome(self) -> EchoOutcome | None:
         """Returns the oldest outcome not yet taken, or ``None``."""
@@ -170,10 +174,18 @@ class TunnelEcho:
         packet = Ipv4Packet(self._local, self._target, ICMP, message, identification=sequence)
         self._outgoing.append(build_ipv4(packet))
 
-    def _end(self, series: _Series, rtt: float | None) -> None:
+    def _end(self, series: _Series, rtt: float | None, now: float) -> None:
         series.over = True
         series.due = None
         self._outcomes.append(EchoOutcome(series.large, series.size, rtt))
-        if not series.large and rtt is not None:
-            # What both lost before this answer, perhaps to an interface not yet up, says nothing about size.
-            self._series[1].attempts += len(series.sent) - 1
+        large = self._series[1]
+        if series.large or large.over:
+            return
+        if rtt is None:
+            self._end(large, None, now)
+            return
+        if len(series.sent) > 1:
+            # What both lost before this answer says nothing about size: the large one's tries begin here.
+            large.attempts += len(large.sent)
+        if large.due is None:
+            self._send(large, now)

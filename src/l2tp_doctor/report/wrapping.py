@@ -30,8 +30,14 @@ def _split_long(unit: str, width: int) -> list[str]:
     parts, part = [], ""
     for character in unit:
         if part and cell_len(part + character) > width:
-            parts.append(part)
-            part = ""
+            cut = len(part)
+            following = character
+            while cut > 0 and following in _NO_START:
+                cut -= 1
+                following = part[cut]
+            cut = cut or len(part)
+            parts.append(part[:cut])
+            part = part[cut:]
         part += character
     return [*parts, part]
 

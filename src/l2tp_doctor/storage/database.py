@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,8 +43,11 @@ def open_database(path: Path | None) -> Engine:
     )
     event.listen(engine, "connect", _prepare)
     try:
-        with engine.begin() as connection:
-            _migrate(connection)
+        with engine.connect() as connection:
+            current = _schema_of(connection)
+        if current != HEAD:
+            with writing(engine) as connection:
+                _migrate(connection)
     except DatabaseError as error:
         engine.dispose()
         raise UnusableDatabaseError(str(error.orig)) from error
@@ -60,12 +65,32 @@ def _prepare(connection: Any, _record: object) -> None:
     cursor.close()
 
 
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Opens a transaction that holds the only pen from its beginning.
+
+    SQLite's own transactions read first and ask for the pen when they write; by then another process may
+    have changed what was read.
+
+    Raises:
+        sqlalchemy.exc.DatabaseError: another process keeps writing, or the disk is full or read-only.
+    """
+    with engine.begin() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield connection
+
+
+def _schema_of(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
 def _migrate(connection: Connection) -> None:
-    current = None
-    if inspect(connection).has_table("alembic_version"):
-        current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    current = _schema_of(connection)
     if current == HEAD:
-        return
+        return  # another process was quicker
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory

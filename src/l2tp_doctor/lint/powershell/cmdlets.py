@@ -249,8 +249,6 @@ ALIASES: Mapping[str, str] = {
     "get-netfirewallprofiles": "",
 }
 
-EVALUATED = frozenset({"new-object", "convertto-securestring", "join-path"})
-
 
 def _full_name(name: str, cmdlet: Cmdlet) -> str:
     """Resolves an abbreviated parameter; PowerShell takes any prefix that only one parameter has."""

@@ -409,4 +409,6 @@ def _plain(view: str, token: Token) -> bool:
     piece = token.items[0][0]
     if piece.kind == "text":
         return view[piece.start] not in "-"  # ``-x=5`` is a text to a program, and an error to the grammar
-    return piece.kind in ("single", "double", "variable", "group", "expression")
+    if piece.kind == "expression":  # it reads no method's call as an argument
+        return "(" not in view[piece.start : piece.end]
+    return piece.kind in ("single", "double", "variable", "group")

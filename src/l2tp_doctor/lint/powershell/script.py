@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from l2tp_doctor.lint.model import (
     MAX_ALTERNATIVES,
@@ -22,50 +21,20 @@ from l2tp_doctor.lint.model import (
     constants,
 )
 from l2tp_doctor.lint.powershell import lexer
-from l2tp_doctor.lint.powershell.cmdlets import ALIASES, CMDLETS, EVALUATED, bind
+from l2tp_doctor.lint.powershell.cmdlets import ALIASES, CMDLETS, bind
+from l2tp_doctor.lint.powershell.grammar import parsed
 from l2tp_doctor.lint.powershell.values import Evaluator, combined, merged
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Query
+    from tree_sitter import Node
 
     from l2tp_doctor.lint.source import Part
 
-_QUERY = """
-(command) @command
-(assignment_expression) @assignment
-(invokation_expression) @invocation
-(foreach_statement) @foreach
-(function_statement) @function
-(script_parameter) @parameter
-(comment) @comment
-(ERROR) @error
-(MISSING) @error
-"""
-_MAX_NESTING = 250
 _ARMS = ("if_statement", "switch_clauses")
 _EACH = ("foreach-object", "where-object")
+_PASSING = (*_EACH, "sort-object", "select-object")
+_CHOOSING = ("eq", "in", "like", "match", "ieq")
 _PIPE_VARIABLES = ("_", "psitem")
-
-
-@cache
-def _grammar() -> tuple[Any, Any]:
-    import tree_sitter_powershell
-    from tree_sitter import Language, Parser, Query
-
-    language = Language(tree_sitter_powershell.language())
-    query: Query = Query(language, _QUERY)
-    return Parser(language), query
-
-
-def _too_deep(view: str) -> bool:
-    depth = deepest = 0
-    for char in view:
-        if char in "({[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif char in ")}]":
-            depth = max(0, depth - 1)
-    return deepest > _MAX_NESTING
 
 
 class Script:
@@ -79,40 +48,21 @@ class Script:
     """
 
     def __init__(self, part: Part, shared: dict[str, Values] | None = None) -> None:
-        from tree_sitter import QueryCursor
-
         self.text = part.text
         self.view = lexer.ascii_view(part.text)
         self.values = Evaluator(self)
-        self.errors: list[int] = []
         self._part = part
         self._shared = shared if shared is not None else {}
         self._breaks = [position for position, char in enumerate(self.text) if char == "\n"]
-        if _too_deep(self.view):
-            self.errors, found = [0], {}
-            self._root = None
-        else:
-            parser, query = _grammar()
-            tree = parser.parse(self.view.encode())
-            if tree.root_node.has_error:
-                second = lexer.simplified(self.view)
-                if second != self.view:
-                    tree = parser.parse(second.encode())
-            self._tree = tree
-            self._root = tree.root_node
-            found = QueryCursor(query).captures(self._root)
-            self.errors = sorted(node.start_byte for node in found.get("error", []))
-            code = [
-                line for line in self.view.split("\n") if line.strip() and not line.lstrip().startswith("#")
-            ]
-            if not code:  # the grammar wants a statement
-                self.errors = []
+        self._tree, found, self.errors = parsed(self.view)
+        self._root = self._tree.root_node if self._tree is not None else None
         self._found = found
         self.comments = [(node.start_byte, node.end_byte) for node in found.get("comment", [])]
         self._commands: dict[int, Call | None] = {}
         self._names: dict[int, str] = {}
         self._scopes: dict[int, int] = {}
         self._callers: dict[str, list[Node]] | None = None
+        self._parameters: dict[int, list[str]] | None = None
         self._aliases: dict[str, str] = {}
         self._functions = {self._function_name(node): node for node in found.get("function", [])}
         self._updates: dict[str, list[tuple[int, str, Node]]] = {}
@@ -326,12 +276,31 @@ class Script:
             values = self.values.node(before)
             if (
                 source is not None
-                and values == UNKNOWN
-                and source.name in (*_EACH, "sort-object", "select-object")
+                and source.name == "where-object"
+                and (names := self._chosen(before, source))
             ):
+                return names, source
+            if source is not None and values == UNKNOWN and source.name in _PASSING:
                 return source.piped, source
             return (() if values == UNKNOWN else values), source
         return self.values.node(before), None
+
+    def _chosen(self, node: Node, call: Call) -> Values:
+        """``Where-Object Name -in a, b`` and ``{ $_.Name -eq 'a' }``: the names that are let through."""
+        words = call.words
+        first = next(constants(words[0].values), "").lower() if words else ""
+        if first == "name" and len(words) > 2 and words[1].parameter in _CHOOSING:
+            return tuple(constants(words[2].values))
+        found: list[Value] = []
+        stack = [node]
+        while stack:
+            one = stack.pop()
+            stack += one.named_children
+            if one.type == "comparison_expression" and one.child_count == 3:
+                left, operator = self._slice(one.children[0]).lower(), self._slice(one.children[1]).lower()
+                if left in ("$_.name", "$psitem.name") and operator.lstrip("-") in _CHOOSING:
+                    found += constants(self.values.node(one.children[2]))
+        return tuple(found[:MAX_ALTERNATIVES])
 
     def bound(self, call: Call) -> dict[str, Values]:
         """Returns a cmdlet's parameters by their full names."""
@@ -461,20 +430,30 @@ class Script:
         function = self._function_of(place) if place is not None else -1
         here = self.branch(place) if place is not None else ()
         found: list[Values] = []
-        own = [entry for entry in entries if entry[0] <= position and self._function_of(entry[1]) == function]
-        others = [] if own else [entry for entry in entries if self._function_of(entry[1]) == -1 != function]
-        if not own and not others:
-            return self._shared.get(key)
-        for _end, node, value in reversed(own or others):
+        for _end, node, value in self._assignments_before(entries, position, function):
             there = self.branch(node)
             if _excludes(there, here):
                 continue
             found.append(self._assigned_values(node, value))
-            if node.type != "foreach_statement" and there == here[: len(there)]:
+            loop = node.type == "foreach_statement"
+            sure = node.end_byte >= position if loop else there == here[: len(there)]
+            if sure or len(found) > MAX_ALTERNATIVES:
                 break
-            if node.type == "foreach_statement" and node.end_byte >= position:
-                break
-        return self._updated(key, position, merged(found)) if found else None
+        if not found:
+            return self._shared.get(key)
+        return self._updated(key, position, merged(found))
+
+    def _assignments_before(
+        self, entries: list[tuple[int, Node, Node]], position: int, function: int
+    ) -> Iterator[tuple[int, Node, Node]]:
+        """Yields what may have set a variable, the latest first; a function sees the script's own too."""
+        own = False
+        for index in range(bisect_right(entries, position, key=lambda entry: entry[0]) - 1, -1, -1):
+            if self._function_of(entries[index][1]) == function:
+                own = True
+                yield entries[index]
+        if not own and function != -1:
+            yield from (entry for entry in reversed(entries) if self._function_of(entry[1]) == -1)
 
     def _assigned_values(self, node: Node, value: Node) -> Values:
         if node.type == "script_parameter":
@@ -509,13 +488,16 @@ class Script:
         return merged(found) if found else UNKNOWN
 
     def _parameters_of(self, function: Node) -> list[str]:
-        return [
-            self._slice(child).lstrip("$").lower()
-            for node in self._found.get("parameter", [])
-            if self._function_of(node) == function.start_byte
-            for child in node.named_children
-            if child.type == "variable"
-        ]
+        if self._parameters is None:
+            self._parameters = {}
+            for node in self._found.get("parameter", []):
+                names = [
+                    self._slice(child).lstrip("$").lower()
+                    for child in node.named_children
+                    if child.type == "variable"
+                ]
+                self._parameters.setdefault(self._function_of(node), []).extend(names)
+        return self._parameters.get(function.start_byte, [])
 
     def _arguments(self, function: str, own: str, names: list[str]) -> Iterator[Values]:
         """Yields what the calls of one of our functions give to one of its parameters."""
@@ -581,6 +563,3 @@ def _each(values: Values) -> Values:
         else:
             found.append(value)
     return tuple(found[:MAX_ALTERNATIVES]) or UNKNOWN
-
-
-__all__ = ["EVALUATED", "Script"]

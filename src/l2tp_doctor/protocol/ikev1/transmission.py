@@ -41,6 +41,8 @@ class Transmission:
         self.rtt: float | None = None
         self.sent = 0
         self.retransmissions = 0
+        self.repeated = 0
+        """Requests that were sent more than once; one alone may be a peer that takes its time over it."""
         self.transmissions = 0  # of the request under way
         self._answered = 0
         self._answered_transmissions = 0
@@ -163,6 +165,8 @@ class Transmission:
         self._gap = now - self._last_sent
         self._last_sent = now
         self._interval = min(self._policy.maximum, self._interval * self._policy.backoff)
+        if self.transmissions == 1:
+            self.repeated += 1
         self.transmissions += 1
         self.sent += 1
         self.retransmissions += 1

@@ -107,7 +107,7 @@ def _embedded_font() -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """How a block is drawn; ``style`` is reportlab's ``b`` or ``i``, ``keep`` says to stay with what follows."""
+    """How a block is drawn; ``style`` is reportlab's ``b`` or ``i``, ``keep`` with what follows."""
 
     depth: int
     color: str
@@ -210,7 +210,8 @@ class _Drawing:
         indent = _STEP * min(depth, _MOST_DEPTH)
         style = ParagraphStyle(
             "text", fontName=font, fontSize=size, leading=size * 1.5, textColor=HexColor(color),
-            leftIndent=indent, bulletIndent=max(indent - _STEP, 0) + 1 * mm, spaceAfter=after * mm, spaceBefore=before,
+            leftIndent=indent, bulletIndent=max(indent - _STEP, 0) + 1 * mm,
+            spaceAfter=after * mm, spaceBefore=before,
             bulletFontName=font, bulletFontSize=size, keepWithNext=keep,
             wordWrap=None if font == "Helvetica" else "CJK",
         )  # fmt: skip

@@ -20,6 +20,8 @@ from l2tp_doctor.report.wrapping import wrap
 # Lines longer than this tire the eye, however wide the terminal.
 _MAX_WIDTH = 100
 _MIN_WIDTH = 20
+# However deep a list is, so many cells are left for its words.
+_ROOM = 12
 _STEP = 3
 _ROLES = {"label": "bold", "detail": "", "caution": "yellow", "proof": "cyan", "aside": "dim", "plain": ""}
 _STATUS = {Status.FOUND: "bold red", Status.SUSPECTED: "yellow", Status.DONE: "green"}
@@ -86,7 +88,9 @@ class TerminalArticle:
         self, marker: str, lines: Iterator[Text], outer: int, margin: int, style: str
     ) -> Iterator[Text]:
         """Puts a marker in front of the first line, which begins with ``margin`` blanks."""
+        margin = self._margin(margin)
         if marker:
+            outer = max(0, min(outer, margin - cell_len(marker)))
             head = Text(" " * outer).append(marker, style)
             head.pad_right(margin - outer - cell_len(marker))
             first = next(lines, Text(" " * margin))
@@ -155,11 +159,15 @@ class TerminalArticle:
         lines = (line for child in item.children for line in self._node(child, inner, style))
         yield from self._marked(marker, lines, margin, inner, style)
 
+    def _margin(self, wanted: int) -> int:
+        return min(wanted, self._width - _ROOM)
+
     def _wrapped(self, text: Text, margin: int) -> Iterator[Text]:
         """Yields ``text`` broken into lines, keeping its styles."""
         plain = text.plain
         position = 0
-        for line in wrap(plain, max(_MIN_WIDTH, self._width - margin)):
+        margin = self._margin(margin)
+        for line in wrap(plain, self._width - margin):
             start = plain.find(line, position)
             if start < 0:  # control characters were replaced: the words matter more than their style
                 yield Text(" " * margin + line, text.style)
@@ -204,3 +212,40 @@ def inline(tokens: Sequence[Token], style: str) -> Text:
             case "html_inline" | "image":
                 text.append(token.content)
     return text
+
+
+# What the typesetter writes and an old terminal lacks.
+_PLAIN = str.maketrans(
+    {
+        "“": '"',
+        "”": '"',
+        "‘": "'",
+        "’": "'",
+        "—": "-",
+        "–": "-",
+        "…": "...",
+        "→": "->",
+        "×": "x",
+        "·": "*",
+        "⚠": "!",
+    }
+)
+
+
+def in_encoding(text: str, encoding: str | None) -> str:
+    """Returns ``text`` with plain characters for typographic ones where ``encoding`` has none of those."""
+    try:
+        text.encode(encoding or "ascii")
+    except LookupError:
+        return text.translate(_PLAIN)
+    except UnicodeEncodeError:
+        return "".join(_encoded(character, encoding or "ascii") for character in text)
+    return text
+
+
+def _encoded(character: str, encoding: str) -> str:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return character.translate(_PLAIN)
+    return character
