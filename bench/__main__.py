@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench import faults, healthy, lint, startup, throughput
+from bench import faults, guide, healthy, lint, startup, throughput
 from bench.gateways import NAMES, SOFTETHER, STRONGSWAN, lab_is_possible
 from bench.report import Report, Section, section_text
 
-SECTIONS = ("healthy", "reference", "faults", "startup", "throughput", "lint")
+SECTIONS = ("healthy", "reference", "faults", "startup", "guide", "throughput", "lint")
 OUTPUT = Path(__file__).resolve().parents[1] / "build" / "bench"
 _RTTS = (0.0, 0.02, 0.05, 0.1)
 
@@ -47,6 +47,8 @@ def _sections(chosen: Sequence[str], quick: bool, dials: int | None, lab: bool) 
         yield lint.measure(repeats=3 if quick else 9, say=_say)
     if "startup" in chosen:
         yield startup.measure(repeats=3 if quick else 15, with_lab=lab, say=_say)
+    if "guide" in chosen:
+        yield guide.measure(repeats=3 if quick else 9, say=_say)
     if lab and ("healthy" in chosen or "reference" in chosen):
         plan = _plan(quick, dials, with_reference="reference" in chosen)
         yield from (section for section in healthy.measure(plan, _say) if section.name in chosen)

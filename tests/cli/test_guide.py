@@ -145,7 +145,9 @@ def test_output_is_written_whole(tmp_path: Path, chosen: str) -> None:
     result = run("guide", "809", "--format", chosen, "--output", str(path))
     assert (result.exit_code, result.stdout) == (0, "")
     assert str(path) in result.stderr
-    assert path.read_bytes().strip() == run("guide", "809", "--format", chosen).stdout_bytes.strip()
+    # The lines of a text are broken for the screen, and for a file at a width of its own.
+    shown = run("guide", "809", "--format", chosen).stdout_bytes
+    assert path.read_bytes().split() == shown.split() if chosen == "text" else path.read_bytes() == shown
 
 
 def test_output_that_cannot_be_written_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ def markdown(document: Document, words: Words) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def drawn(blocks: Iterable[Block]) -> Iterator[str]:
+    """Yields the Markdown of each block, for documents that are no article."""
+    return _Drawing().blocks(blocks)
+
+
 class _Drawing:
     """Knows how wide the markers are of the items it is in: what belongs to an item is moved in by that."""
 
