@@ -42,6 +42,9 @@ def test_exit_codes(tmp_path: Path) -> None:
     assert lint(bad).exit_code == 1
     assert lint(bad, "--min-severity", "error").exit_code == 1
     assert lint(broken).exit_code == 3
+    piece = written(tmp_path, "piece.md", "```powershell\nif ($x) { { (\n```\n")
+    assert "syntax" in lint(piece).stdout
+    assert lint(piece).exit_code == 0
     assert lint(broken, bad).exit_code == 1
     assert lint().exit_code == 2
     result = lint(missing, bad)

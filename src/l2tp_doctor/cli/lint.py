@@ -26,6 +26,7 @@ class _Run:
         self.findings: list[Finding] = []
         self.unreadable: list[tuple[str, str]] = []
         self.files = 0
+        self.partial = False
         self._language = language
 
     def add(self, name: str) -> None:
@@ -80,7 +81,11 @@ class _Run:
         from l2tp_doctor.lint import decode, lint_text
 
         self.files += 1
-        self.findings += lint_text(decode(content), language, name)
+        found = lint_text(decode(content), language, name)
+        self.findings += found
+        # An article shows pieces of commands; a script that cannot be parsed was not looked at as a whole.
+        if language != "markdown" and any(finding.rule == "syntax" for finding in found):
+            self.partial = True
 
     def _failed(self, name: str, error: OSError) -> None:
         why = error.strerror or type(error).__name__
@@ -97,7 +102,7 @@ class _Run:
             return Exit.USAGE
         if any(finding.severity != "note" for finding in shown):
             return Exit.FAULTY
-        if any(finding.rule == "syntax" for finding in self.findings):
+        if self.partial:
             return Exit.UNDETERMINED
         return Exit.HEALTHY
 
