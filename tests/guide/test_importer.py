@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from l2tp_doctor.guide import importer
 from l2tp_doctor.guide.importer import Outcome, TooManyFilesError, article_files, import_articles
-from l2tp_doctor.guide.library import Library
+from l2tp_doctor.guide.library import Library, Source
 from l2tp_doctor.knowledge import articles
+from l2tp_doctor.lint import lint_text
 from tests.guide.writing import article
 
 
@@ -229,3 +230,25 @@ def test_any_bytes_are_taken_in_or_refused(opened: Library, tmp_path: Path, cont
         assert stored is not None
         assert articles.parse(stored.text, "any").articles
     opened.remove("any")
+
+
+FENCES = [
+    "1. x\n\n   ```cmd\n   icacls C:\\VPN /grant Everyone:F\n   ```",
+    "- x\n\n  ~~~~ cmd\n  echo ~~~\n  icacls C:\\VPN /grant Everyone:F\n  ~~~~",
+    "````\nicacls C:\\VPN /grant Everyone:F\n```\n````",
+    "- x\n  - y\n\n    ```bat\n    echo 1\n\n    icacls C:\\VPN /grant Everyone:F\n    ```",
+    "- ```cmd\n  icacls C:\\VPN /grant Everyone:F\n  ```",
+    "- x\n\n      icacls C:\\VPN /grant Everyone:F\n",
+    "<!-- l2tp-doctor: allow everyone-full-control -- lab -->\n\n```cmd\nicacls C:\\x /grant Everyone:F\n```",
+    "```powershell\nSet-Service RasMan -StartupType Disabled\n```\n\n- x\n\n  ```sh\n  ufw disable\n  ```",
+]
+
+
+@pytest.mark.parametrize("steps", FENCES)
+def test_the_code_alone_is_judged_as_the_whole_file_is(steps: str) -> None:
+    text = article(sections={"procedure": steps}) + "\n" + article("en", sections={"procedure": steps})
+    source = Source("x", text, articles.parse(text, "x").articles)
+    alone, whole = (lint_text(part, "markdown") for part in (importer._commands_of(source), text))
+    assert [(one.line, one.rule, one.severity) for one in alone] == [
+        (one.line, one.rule, one.severity) for one in whole
+    ]

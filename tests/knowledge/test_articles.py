@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from l2tp_doctor.knowledge import article_types, articles
+from l2tp_doctor.knowledge import article_markdown, article_types, articles
 from l2tp_doctor.knowledge.article_markdown import HEADINGS
 from l2tp_doctor.knowledge.articles import Article, ParsedFile, parse
 
@@ -514,3 +514,47 @@ def test_both_languages_of_the_document_name_the_same_things() -> None:
         outlines.append([token.type for token in tokens])
     assert spans[0] == spans[1]
     assert outlines[0] == outlines[1]
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "",
+                "text",
+                "- item",
+                "  more",
+                "```",
+                "   ```",
+                "  ~~~",
+                "````",
+                "``` sh",
+                "``` a`b",
+                "<!-- x",
+                "-->",
+                "<pre>",
+                "<b>",
+                "    code",
+                "> quote",
+                "> ```",
+                "---",
+                "title: x",
+                "# head",
+                "1. one",
+                "   - deep",
+            ]
+        ),
+        max_size=14,
+    )
+)
+def test_where_the_next_article_begins_is_found_without_parsing_as_with_it(lines: list[str]) -> None:
+    whole = [*lines, "", "---", "title: x", "---"]
+    parsed = None
+    for token in article_markdown.block_tokens_of(whole):
+        if token.level == 0 and token.map is not None and token.type in ("hr", "heading_open"):
+            index = token.map[1] - 1
+            if whole[index].rstrip() == "---" and articles._opens_mapping(whole, index):
+                parsed = index
+                break
+    assert articles._next_article(whole, 0) == parsed

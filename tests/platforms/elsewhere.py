@@ -13,13 +13,18 @@ import os
 import pkgutil
 import socket
 import sys
+import urllib.request
 from typing import NoReturn
 
 # What the standard library and the dependencies have under Linux stays as it is: only our own
 # modules, which are imported after this, see the other system.
+import alembic.command
 import click
+import platformdirs
+import reportlab.platypus
 import rich.console
 import rich.live
+import sqlalchemy
 import yaml
 
 NOT_EVERYWHERE = ("fcntl", "pwd", "grp", "resource", "termios", "tty", "pty", "syslog", "spwd")
@@ -66,7 +71,10 @@ class Plain(socket.socket):
 
 def become(platform: str) -> None:
     """Takes away what ``platform`` lacks."""
-    loaded = (click, rich.console, rich.live, yaml, getpass)
+    loaded = (
+        alembic, click, getpass, platformdirs, reportlab, rich.console, rich.live, sqlalchemy,
+        urllib.request, yaml,
+    )  # fmt: skip
     del loaded
     for name in NOT_EVERYWHERE:
         sys.modules[name] = None  # type: ignore[assignment]  # makes an import of it fail

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 # Beyond it a query is a pasted log, of which the beginning says enough; it bounds the time of a search.
 MAX_QUERY_GRAMS = 400
@@ -42,13 +43,12 @@ def query_grams(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(grams(text)))[:MAX_QUERY_GRAMS]
 
 
-def _of_word(word: str) -> Iterator[str]:
-    yield word
+@lru_cache(maxsize=20_000)
+def _of_word(word: str) -> tuple[str, ...]:
     if word.isdigit() or len(word) < 3:
-        return  # 798 is not nearly 789
+        return (word,)  # 798 is not nearly 789
     padded = f"_{word}_"
-    for start in range(len(padded) - 2):
-        yield padded[start : start + 3]
+    return (word, *(padded[start : start + 3] for start in range(len(padded) - 2)))
 
 
 def _pairs(run: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,7 +11,7 @@ from pathlib import Path
 from l2tp_doctor.guide.library import Library, Source
 from l2tp_doctor.knowledge import articles
 from l2tp_doctor.knowledge.article_types import MAX_CHARACTERS, problem
-from l2tp_doctor.knowledge.articles import Problem
+from l2tp_doctor.knowledge.articles import CodeBlock, Problem
 from l2tp_doctor.lint import lint_text
 
 SUFFIXES = (".md", ".markdown")
@@ -20,6 +21,10 @@ MAX_FILES = 10_000
 _MAX_ID = 100
 # Files held in memory at a time, and articles a transaction.
 _BATCH = 100
+_FENCE = re.compile(r"(?:```|~~~)")
+_TILDES = re.compile(r"~+")
+# Begins what an author tells the linter.
+_SUPPRESSION = "l2tp-doctor:"
 # A character of Japanese is three bytes of UTF-8.
 _MAX_BYTES = 3 * MAX_CHARACTERS
 
@@ -133,6 +138,33 @@ def _known(library: Library, files: Iterable[Path]) -> Mapping[str, Collection[s
     return {**known, "case": {*known["case"], *stored, *(path.stem for path in files)}}
 
 
+def _commands_of(source: Source) -> str:
+    """Returns the file with its fenced code only, line for line.
+
+    The linter parses Markdown by itself; a second parsing of all the text would take as long as the first.
+    """
+    if _SUPPRESSION in source.text:
+        return source.text  # comments between the blocks speak to the linter
+    lines = source.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    kept = [""] * len(lines)
+    for article in source.articles:
+        for section in article.sections:
+            for item in section.items:
+                for block in item.code_blocks:
+                    _keep(block, lines, kept)
+    return "\n".join(kept)
+
+
+def _keep(block: CodeBlock, lines: Sequence[str], kept: list[str]) -> None:
+    opening = block.line - 2
+    content = block.text.removesuffix("\n").split("\n")
+    end = block.line - 1 + len(content)
+    if not block.text or end >= len(kept) or not _FENCE.search(lines[opening]):
+        return  # empty, never closed, or merely indented, which is no command to the linter
+    fence = "~" * (max(map(len, _TILDES.findall(block.text)), default=0) + 3)
+    kept[opening : end + 1] = [f"{fence}{block.language}", *content, fence]
+
+
 def _examined(
     item: _Read, known: Mapping[str, Collection[str]], taken: Mapping[str, Path]
 ) -> Iterator[Problem]:
@@ -148,6 +180,6 @@ def _examined(
         yield problem(0, "id-twice", id=name, path=taken[name.casefold()])
     for article in item.source.articles:
         yield from articles.check_links(article, known)
-    for finding in lint_text(item.source.text, "markdown", str(item.path)):
+    for finding in lint_text(_commands_of(item.source), "markdown", str(item.path)):
         if finding.severity == "error":
             yield problem(finding.line, "command-refused", rule=finding.rule)

@@ -76,7 +76,7 @@ def _compose(text: str, matter: FrontMatter) -> Mapping[str, yaml.Node] | None:
     import yaml  # costs 15 ms; only who reads articles needs it
 
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _root(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = matter.line + 1 + (mark.line if mark else 0)
@@ -106,6 +106,21 @@ def _compose(text: str, matter: FrontMatter) -> Mapping[str, yaml.Node] | None:
             value.start_mark = key.start_mark
             nodes[name] = value
     return nodes
+
+
+def _root(text: str) -> yaml.Node | None:
+    """Returns the nodes, by libyaml where there is one: ten times as fast, and less clear about mistakes."""
+    import yaml
+
+    quick = getattr(yaml, "CSafeLoader", None)
+    if quick is not None:
+        try:
+            found: yaml.Node | None = yaml.compose(text, Loader=quick)
+        except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
+            pass
+        else:
+            return found
+    return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
 def _scalar(node: yaml.Node, *tags: str) -> str | None:

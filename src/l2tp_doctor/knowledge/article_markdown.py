@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from unicodedata import normalize
 
 from markdown_it import MarkdownIt
@@ -91,7 +91,7 @@ class _Block:
     token: Token
     children: tuple[_Block, ...]
 
-    @property
+    @cached_property
     def kind(self) -> str:
         return self.token.type.removesuffix("_open")
 
@@ -102,9 +102,11 @@ class _Block:
 
     def walk(self) -> Iterator[_Block]:
         """Yields it and everything in it, in order."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        left = [self]
+        while left:
+            block = left.pop()
+            yield block
+            left.extend(reversed(block.children))
 
 
 def blocks(tokens: Sequence[Token]) -> tuple[_Block, ...]:

@@ -6,6 +6,7 @@ what is right beside them is still an article.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -55,6 +56,9 @@ __all__ = [
 _FOLDER = "cases"
 _SUFFIX = ".md"
 _FENCE = "---"
+_CODE_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+# Of HTML, what goes on beyond a blank line.
+_HTML = re.compile(r" {0,3}<(?:script|pre|style|textarea|!|\?)", re.IGNORECASE)
 _KEYS = (*article_front_matter.REQUIRED, *article_front_matter.OPTIONAL)
 
 
@@ -143,6 +147,16 @@ def _next_article(lines: Sequence[str], start: int) -> int | None:
     Markdown reads the line as a rule, or as the underline of a paragraph right above it; inside a block of
     code it is neither, and so it is no article either.
     """
+    candidates = [
+        index
+        for index in range(start, len(lines))
+        if lines[index].rstrip() == _FENCE and _opens_mapping(lines, index)
+    ]
+    if not candidates:
+        return None
+    first = candidates[0]
+    if not lines[first - 1].strip() and _no_block_is_open(lines[start:first]):
+        return first
     for token in block_tokens_of(lines[start:]):
         if token.level != 0 or token.map is None or token.type not in ("hr", "heading_open"):
             continue
@@ -150,6 +164,26 @@ def _next_article(lines: Sequence[str], start: int) -> int | None:
         if lines[index].rstrip() == _FENCE and _opens_mapping(lines, index):
             return index
     return None
+
+
+def _no_block_is_open(lines: Sequence[str]) -> bool:
+    """Whether it is certain, without parsing, that no block of code or HTML goes on behind ``lines``.
+
+    A fence that is closed before the next line without indentation is closed whether or not it is an item's.
+    """
+    opened = ""
+    for line in lines:
+        fence = _CODE_FENCE.match(line)
+        if _HTML.match(line) or (fence and fence[1][0] == "`" and "`" in fence[2]):
+            return False
+        if opened:
+            if fence and fence[1][0] == opened[0] and len(fence[1]) >= len(opened) and not fence[2].strip():
+                opened = ""
+            elif line[:1].strip():
+                return False
+        elif fence:
+            opened = fence[1]
+    return not opened
 
 
 def _opens_mapping(lines: Sequence[str], index: int) -> bool:
