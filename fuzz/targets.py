@@ -14,6 +14,9 @@ from pathlib import Path
 from l2tp_doctor.cli.check_reports import read_report
 from l2tp_doctor.cli.problems import UsageProblemError
 from l2tp_doctor.diagnosis import combine, diagnose, losses
+from l2tp_doctor.guide.document import build
+from l2tp_doctor.knowledge import articles
+from l2tp_doctor.lint import lint_text
 from l2tp_doctor.protocol import ip, nat_t
 from l2tp_doctor.protocol.esp import EspError, EspInbound, EspSa, EspSuite
 from l2tp_doctor.protocol.isakmp.describe import describe_message, describe_payloads
@@ -166,6 +169,26 @@ def check_report(data: bytes) -> None:
         raise AssertionError("a report changes what it says")
 
 
+def article(data: bytes) -> None:
+    """An author's file: whatever it is, it gives articles and problems with lines it has."""
+    text = data.decode("utf-8", "replace")
+    parsed = articles.parse(text, "fuzzed")
+    lines = text.count("\n") + text.count("\r") + 1
+    if any(not 1 <= problem.line <= lines for problem in parsed.problems):
+        raise AssertionError("a problem on a line that does not exist")
+    for found in parsed.articles:
+        build(found)
+        articles.check_links(found, {})
+
+
+_LINTED = ("powershell", "cmd", "sh", "markdown", "yaml", "json", "reg")
+
+
+def linted(data: bytes) -> None:
+    """A script: it may be anything, and nothing of it is run."""
+    lint_text(data[1:].decode("utf-8", "replace"), _LINTED[data[0] % len(_LINTED)] if data else "sh")
+
+
 def _no_random(size: int) -> bytes:
     return bytes(size)
 
@@ -214,5 +237,15 @@ TARGETS: dict[str, Target] = {
     "ppp": Target(ppp, seeds=(_LCP_REQUEST,)),
     "reflect-question": Target(reflect_question, seeds=_reflect_seeds(answers=False)),
     "reflect-answer": Target(reflect_answer, seeds=_reflect_seeds(answers=True)),
+    "article": Target(article, errors=(), seeds=(articles.bundled_text("868").encode(),)),
+    "lint": Target(
+        linted,
+        errors=(),
+        seeds=(
+            b"\x00$p = @{Name='RasMan'; StartupType='Disabled'}\nSet-Service @p\n",
+            b"\x01set X=sc\r\n%X% config RasMan start= disabled & rem\r\n",
+            b"\x02for f in a b; do chmod 777 \"$f\"; done\n",
+        ),
+    ),
     "check-report": Target(check_report, errors=(UsageProblemError,), seeds=(_REPORT,)),
 }

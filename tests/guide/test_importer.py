@@ -246,9 +246,16 @@ FENCES = [
 
 @pytest.mark.parametrize("steps", FENCES)
 def test_the_code_alone_is_judged_as_the_whole_file_is(steps: str) -> None:
-    text = article(sections={"procedure": steps}) + "\n" + article("en", sections={"procedure": steps})
+    text = article(sections={"procedure": steps})
     source = Source("x", text, articles.parse(text, "x").articles)
     alone, whole = (lint_text(part, "markdown") for part in (importer._commands_of(source), text))
     assert [(one.line, one.rule, one.severity) for one in alone] == [
         (one.line, one.rule, one.severity) for one in whole
     ]
+
+
+def test_a_refused_command_in_both_languages_is_told_once(library: Library, tmp_path: Path) -> None:
+    steps = {"procedure": FENCES[0]}
+    text = article(sections=steps) + "\n" + article("en", sections=steps)
+    write(tmp_path, "ours.md", text)
+    assert problems(taken_in(library, tmp_path)["ours.md"]) == [(line_of(text, "icacls"), "command-refused")]

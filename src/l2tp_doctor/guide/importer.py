@@ -139,19 +139,23 @@ def _known(library: Library, files: Iterable[Path]) -> Mapping[str, Collection[s
 
 
 def _commands_of(source: Source) -> str:
-    """Returns the file with its fenced code only, line for line.
+    """Returns the file with its fenced code only, line for line, and of equal blocks the first.
 
-    The linter parses Markdown by itself; a second parsing of all the text would take as long as the first.
+    An article's languages have the same code; its author hears of a mistake once.  The linter parses Markdown
+    by itself; a second parsing of all the text would take as long as the first.
     """
     if _SUPPRESSION in source.text:
         return source.text  # comments between the blocks speak to the linter
     lines = source.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     kept = [""] * len(lines)
+    seen: set[tuple[str, str]] = set()
     for article in source.articles:
         for section in article.sections:
             for item in section.items:
                 for block in item.code_blocks:
-                    _keep(block, lines, kept)
+                    if (block.language, block.text) not in seen:
+                        seen.add((block.language, block.text))
+                        _keep(block, lines, kept)
     return "\n".join(kept)
 
 
