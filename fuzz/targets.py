@@ -244,7 +244,7 @@ TARGETS: dict[str, Target] = {
         seeds=(
             b"\x00$p = @{Name='RasMan'; StartupType='Disabled'}\nSet-Service @p\n",
             b"\x01set X=sc\r\n%X% config RasMan start= disabled & rem\r\n",
-            b"\x02for f in a b; do chmod 777 \"$f\"; done\n",
+            b'\x02for f in a b; do chmod 777 "$f"; done\n',
         ),
     ),
     "check-report": Target(check_report, errors=(UsageProblemError,), seeds=(_REPORT,)),

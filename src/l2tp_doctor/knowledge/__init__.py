@@ -1,7 +1,7 @@
 """What is known about L2TP/IPsec failures, as data files with thin, lazy loaders.
 
 Nothing is read before it is asked for, and every text stands in Japanese and English side by side.
-What articles are made of (checks, fixes, …) is in :mod:`l2tp_doctor.knowledge.entries`, which a dial never imports.
+What articles are made of (checks, fixes, …) is in :mod:`l2tp_doctor.knowledge.entries`; no dial imports it.
 """
 
 from l2tp_doctor.knowledge.catalogue import Experiment, experiment, experiment_ids
