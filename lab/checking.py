@@ -117,7 +117,7 @@ def check(
     """
     argv = client.command(command_line(host, dial, gateway, folder, pcap, more))
     # What the program remembers of a case is none of the developer's.
-    environment = {**os.environ, HOME_VARIABLE: str(folder / "home")}
+    environment = {**os.environ, HOME_VARIABLE: str(folder)}
     begin = time.monotonic()
     try:
         done = subprocess.run(

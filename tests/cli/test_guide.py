@@ -519,3 +519,11 @@ def test_processes_that_make_and_fill_a_library_at_once(tmp_path: Path) -> None:
     connection.close()
     assert rows == (41 + 2 * len(articles.case_ids()), 41 + len(articles.case_ids()))
     assert indexed == stored
+
+
+def test_words_that_do_not_decide_give_the_articles_to_choose_from() -> None:
+    result = run("guide", "つながらない", "--lang", "ja")
+    assert result.exit_code == 0
+    listed = [line.split()[0] for line in result.stdout.splitlines()]
+    assert {"809", "unstable-behind-nat"} <= set(listed)
+    assert run("guide", "つながらない", "--lang", "ja", "--format", "md").stdout.startswith("# ")

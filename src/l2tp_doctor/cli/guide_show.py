@@ -24,6 +24,8 @@ FORMATS = ("text", "md", "html", "json", "pdf")
 _MOST_FOUND = 10
 # An article that fits less than this share of the best one's score is not worth a mention.
 _WORTH_MENTION = 0.4
+# Where the second best comes this near, the words do not decide, and the reader does.
+_UNDECIDED = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def _find(library: Library, wish: _Wish) -> int:
     found = _matching(library, case_id, wish, language)
     if not found:
         return _nothing(wish)
-    if wish.tag and len(found) > 1:
+    undecided = len(found) > 1 and found[1].score > _UNDECIDED * found[0].score
+    if (wish.tag and len(found) > 1) or (undecided and wish.format == "text" and wish.output is None):
         return _list(found, wish)
     document = _document(library, found[0].case_id, language, insight)
     _present(document, wish)
