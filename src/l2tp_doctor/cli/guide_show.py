@@ -69,8 +69,10 @@ def _find(library: Library, wish: _Wish) -> int:
     language = session().language
     insight: Insight | None = None
     case_id = wish.words.casefold()
-    entry = _entry(case_id, language)
-    if entry is not None:
+    if _names_entry(case_id):
+        entry = _entry(case_id, language)
+        if entry is None:
+            return _nothing(wish)
         _present(entry, wish)
         return Exit.HEALTHY
     if wish.last:
@@ -94,23 +96,27 @@ def _find(library: Library, wish: _Wish) -> int:
     return Exit.HEALTHY
 
 
+def _names_entry(name: str) -> bool:
+    from l2tp_doctor.knowledge.entries import KINDS
+
+    return name.partition(":")[0] in KINDS and ":" in name and " " not in name
+
+
 def _entry(name: str, language: str) -> Document | None:
     """Returns a single check, fix, measure or pitfall, asked for as ``check:services-running``."""
     from l2tp_doctor.guide.document import entry_document
-    from l2tp_doctor.knowledge.entries import KINDS, entry_ids
+    from l2tp_doctor.knowledge.entries import entry_ids
 
     kind, _, identifier = name.partition(":")
-    if kind not in KINDS or identifier not in entry_ids(kind):
+    if identifier not in entry_ids(kind):
         return None
     return entry_document(kind, identifier, language)
 
 
 def _matching(library: Library, case_id: str, wish: _Wish, language: str) -> Sequence[Found]:
     """Returns the article of that id, or those that the words fit, the best first."""
-    exact = [found for found in library.all(language) if found.case_id.casefold() == case_id]
-    if exact:
-        return exact
-    found = library.search(wish.words, language, _MOST_FOUND)
+    exact = tuple(found for found in library.all(language) if found.case_id.casefold() == case_id)
+    found = exact or library.search(wish.words, language, _MOST_FOUND)
     if wish.tag:
         tagged = {item.case_id for item in library.tagged(wish.tag, language)}
         found = tuple(item for item in found if item.case_id in tagged)
