@@ -91,6 +91,7 @@ def observed(*events: dial.DialEvent) -> dict[str, object]:
         (ike.DeleteReceived("esp", True, Step.QUICK_3), {"ike.delete": "esp", "ike.delete_after": "quick-3"}),
         (ike.Undecryptable(Step.MAIN_5), {"ike.main.undecryptable_reply": True}),
         (ike.Undecryptable(None), {}),
+        (ike.PeerEstablished(), {"ike.main.peer_established": True}),
         (ike.CredentialNeeded("psk"), {"ike.main.needs_psk": True}),
         (ike.VersionRefused(2, ""), {"ike.notify.clear": "INVALID_MAJOR_VERSION"}),
         (ike.AuthenticationFailed("hash"), {"ike.main.hash_valid": False}),

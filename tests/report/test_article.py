@@ -222,6 +222,7 @@ def test_html_is_well_formed_and_loads_nothing(language: Language, last: bool) -
 
 def pages(content: bytes) -> list[str]:
     import pypdf
+
     return [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages]
 
 
@@ -436,6 +437,7 @@ def test_a_hostile_article_is_harmless_on_the_terminal(language: Language, width
 def test_a_hostile_article_is_harmless_in_pdf(language: Language, everything: bool) -> None:
     content = pdf(hostile(language), Words(language), everything=everything)
     import pypdf
+
     reader = pypdf.PdfReader(io.BytesIO(content))
     assert "alert(1)" in squeezed("".join(page.extract_text() for page in reader.pages))
     for page in reader.pages:

@@ -167,6 +167,11 @@ VOCABULARY = _vocabulary(
         bool,
         "After message 5 an encrypted message arrived that our keys cannot decrypt.",
     ),
+    (
+        "ike.main.peer_established",
+        bool,
+        "While message 6 was missing, the gateway went on with phase 2, sealed with our keys.",
+    ),
     ("ike.main.hash_valid", bool, "The gateway's HASH_R matched."),
     (
         "ike.main.duplicate_4",

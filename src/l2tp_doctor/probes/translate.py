@@ -92,6 +92,10 @@ def _undecryptable(run: Run, event: ike.Undecryptable) -> None:
         run.observe_once("ike.main.undecryptable_reply", True, SOURCE)
 
 
+def _peer_established(run: Run, _event: ike.PeerEstablished) -> None:
+    run.observe_once("ike.main.peer_established", True, SOURCE)
+
+
 def _duplicate(run: Run, event: ike.DuplicateReply) -> None:
     if event.step is Step.MAIN_5:
         run.observe_once("ike.main.duplicate_4", True, SOURCE)
@@ -273,6 +277,7 @@ TABLE: dict[type[Any], Callable[[Run, Any], None]] = {
     ike.NotifyReceived: _notify,
     ike.DeleteReceived: _delete,
     ike.Undecryptable: _undecryptable,
+    ike.PeerEstablished: _peer_established,
     ike.DuplicateReply: _duplicate,
     ike.AuthenticationFailed: _authentication,
     ike.MainModeEstablished: _established,

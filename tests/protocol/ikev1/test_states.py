@@ -41,6 +41,7 @@ WAITING = {
     (S.MAIN_1_SENT, I.MAIN_SA): {S.MAIN_3_SENT},
     (S.MAIN_3_SENT, I.MAIN_KE): {S.MAIN_5_SENT, S.STOPPED},
     (S.MAIN_5_SENT, I.MAIN_ENCRYPTED): {S.QUICK_1_SENT, S.ESTABLISHED, S.STOPPED},
+    (S.MAIN_5_SENT, I.QUICK): set(),  # it proves that message 6 was lost; the state is left by message 6 only
     (S.AGGRESSIVE_1_SENT, I.AGGRESSIVE): {S.QUICK_1_SENT, S.ESTABLISHED, S.STOPPED},
     (S.QUICK_1_SENT, I.QUICK): {S.READY},
     (S.READY, I.QUICK): {S.READY},

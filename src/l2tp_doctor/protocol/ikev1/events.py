@@ -116,6 +116,11 @@ class Undecryptable:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerEstablished:
+    """The peer goes on with phase 2, in our keys: its last phase 1 message, that we wait for, was lost."""
+
+
+@dataclass(frozen=True, slots=True)
 class DuplicateReply:
     """The peer sent its answer to an earlier step again: it has not taken our newest message."""
 
@@ -223,6 +228,7 @@ IkeEvent = (
     | NotifyReceived
     | DeleteReceived
     | Undecryptable
+    | PeerEstablished
     | DuplicateReply
     | CertificateRequested
     | PeerCertificates

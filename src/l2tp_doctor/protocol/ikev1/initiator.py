@@ -330,6 +330,18 @@ class Ikev1Initiator(Requester):
             return State.ESTABLISHED
         return self._send_quick_1(now)
 
+    def _on_early_quick(self, received: Received | None, now: float) -> State:
+        raw, message, _ = needed(received)
+        self._refuse_what_follows(message)
+        self._drop(now, len(raw), "unexpected", "Quick Mode before message 6")
+        return self.state
+
+    def _refuse_what_follows(self, message: Message) -> None:
+        """Notes, and drops, what a peer says after a last phase 1 message that we never got."""
+        if self.state is State.MAIN_5_SENT and self._keys()[0].proves_keys(message):
+            self._emit(events.PeerEstablished())
+            raise MessageRefusedError("after-lost-message", "sealed with our keys, behind a lost message 6")
+
     # -- Aggressive Mode (RFC 2409 §5) --------------------------------------------------------
 
     def _aggressive_header(self) -> Header:
@@ -474,6 +486,7 @@ class Ikev1Initiator(Requester):
         try:
             opened, authentic = self._sa.open_informational(message)
         except WireError as error:
+            self._refuse_what_follows(message)
             self._emit(events.Undecryptable(self._step))
             self._note_error(now)
             raise MessageRefusedError("undecryptable", str(error)) from error
@@ -564,6 +577,7 @@ TABLE: dict[tuple[State, Input], Handler] = {
     (State.MAIN_3_SENT, Input.MAIN_KE): _I._on_main_4,
     (State.MAIN_3_SENT, Input.GIVE_UP): _I._on_give_up,
     (State.MAIN_5_SENT, Input.MAIN_ENCRYPTED): _I._on_main_6,
+    (State.MAIN_5_SENT, Input.QUICK): _I._on_early_quick,
     (State.MAIN_5_SENT, Input.GIVE_UP): _I._on_give_up,
     (State.AGGRESSIVE_1_SENT, Input.AGGRESSIVE): _I._on_aggressive_2,
     (State.AGGRESSIVE_1_SENT, Input.GIVE_UP): _I._on_give_up,

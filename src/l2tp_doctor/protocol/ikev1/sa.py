@@ -22,6 +22,8 @@ from l2tp_doctor.protocol.isakmp.payloads import HashPayload, Payload
 from l2tp_doctor.protocol.wire import WireError
 
 _GENERIC_HEADER = 4
+# Octets of a HASH that must be left outside the first block for a match to be no chance.
+_PROOF_OCTETS = 4
 
 
 def payload_body(payload: Payload) -> bytes:
@@ -198,6 +200,26 @@ class IsakmpSa:
         if readable is None:
             raise failure or WireError(28, "encrypted body", "no key fits")
         return readable, False
+
+    def proves_keys(self, message: Message) -> bool:
+        """Whether a phase 2 message was sealed with our keys, although we cannot know its IV.
+
+        What a peer seals after its last phase 1 message has an IV made from that message (RFC 2409
+        appendix B); where it was lost, we have no part of it.  CBC loses one block to a wrong IV.  The blocks
+        behind it hold the end of HASH(1), and all that it covers, which nobody makes without SKEYID_a.
+        """
+        block = self.cipher.block_size
+        start = _GENERIC_HEADER + len(derivation.quick_hash_1(self.keys, 0, b""))
+        if message.header.next_payload != PayloadType.HASH or start - block < _PROOF_OCTETS:
+            return False
+        try:
+            plaintext = self.cipher.decrypt(self._key, bytes(block), message.body)
+            # The type of the first payload covered is in the lost block; its length, and the rest, are not.
+            end = start + chain_end(PayloadType.HASH, plaintext[start:])
+        except (CryptoError, WireError):
+            return False
+        expected = derivation.quick_hash_1(self.keys, message.header.message_id, plaintext[start:end])
+        return hmac.compare_digest(plaintext[block:start], expected[block - _GENERIC_HEADER :])
 
     def _informational_bases(self) -> Iterator[bytes]:
         seen: set[bytes] = set()
