@@ -101,6 +101,15 @@ def label(text: str) -> str:
     return _UNFIT.sub("-", clean.strip()).strip("-")[:MAX_LABEL]
 
 
+def _moment(began: float, at: float) -> float:
+    """Returns ``began + at`` to the microsecond.
+
+    Unix times are so large that a float has no digits left for what is compared here: whether two logs meet
+    must not depend on when 0 was.
+    """
+    return (round(began * 1e6) + round(at * 1e6)) / 1e6
+
+
 @dataclass(frozen=True, slots=True)
 class SourceLog:
     """One log of observations that share a clock.
@@ -110,22 +119,24 @@ class SourceLog:
         began: when ``at`` was 0, in seconds on a scale common to all logs (Unix time).
         place: where it was made; empty for here.
         label: what people call it; it becomes the run's name when a newer occasion of that place exists.
+        apart: it was told apart as an older run already, and joins only what bears the same name.
     """
 
     observations: tuple[Observation, ...]
     began: float = 0.0
     place: str = ""
     label: str = ""
+    apart: bool = False
 
     @property
     def start(self) -> float:
         """When what it is about began: the dial made, else the dial seen, else the first observation."""
-        return self.began + min(item.at for item in self._telling)
+        return _moment(self.began, min(item.at for item in self._telling))
 
     @property
     def end(self) -> float:
         """When that was over."""
-        return self.began + max(item.at for item in self._telling)
+        return _moment(self.began, max(item.at for item in self._telling))
 
     @property
     def asks(self) -> bool:
@@ -144,6 +155,8 @@ class SourceLog:
 
     def overlaps(self, other: SourceLog) -> bool:
         """Whether both describe one occasion."""
+        if (self.apart or other.apart) and (self.apart, self.label) != (other.apart, other.label):
+            return False
         if self.start == other.start:
             return True
         return self.start < other.end and other.start < self.end
@@ -205,7 +218,7 @@ def _parts(log: SourceLog) -> list[SourceLog]:
         kept = item if known.now else replace(item, source=plain)
         groups.setdefault((known.place, known.run), []).append(kept)
     return [
-        SourceLog(tuple(items), log.began, place or log.place, run or log.label)
+        SourceLog(tuple(items), log.began, place or log.place, run or log.label, apart=bool(run))
         for (place, run), items in groups.items()
     ]
 
@@ -234,7 +247,7 @@ def _occasions(logs: Sequence[SourceLog], reference: float | None) -> list[Occas
     if facts and not groups:
         groups.append([facts.pop(0)])
     anchor = groups[0][0]
-    fresh = [log for log in facts if abs(log.end - anchor.end) <= FRESH]
+    fresh = [log for log in facts if not log.apart and abs(log.end - anchor.end) <= FRESH]
     groups[0] += fresh
     groups += [[log] for log in facts if log not in fresh]
     stale = reference is not None and reference - anchor.end > FRESH
