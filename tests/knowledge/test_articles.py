@@ -543,6 +543,10 @@ def test_both_languages_of_the_document_name_the_same_things() -> None:
                 "# head",
                 "1. one",
                 "   - deep",
+                "- ```",
+                "     ```",
+                "1. ~~~",
+                "\t```",
             ]
         ),
         max_size=14,

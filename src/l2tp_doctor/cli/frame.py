@@ -186,8 +186,10 @@ class _Localized(click.Command):
             lines += ["", f"{title}:"]
             for name, text in rows:
                 lines += _definition(name, text, width)
+        own = f"{(self.name or '').partition('.')[0]}.exit_codes.text"
+        codes = words(own if own in words else "help.exit_codes.text")
         lines += ["", f"{words('help.exit_codes')}:"]
-        lines += [f"  {line}" for line in wrap(words("help.exit_codes.text"), width - 2)]
+        lines += [f"  {line}" for line in wrap(codes, width - 2)]
         return "\n".join(lines)
 
     def sections(self, ctx: click.Context, words: Words) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from l2tp_doctor.cli.frame import LocalizedVerbs, no_color_option, session, write_line
+from l2tp_doctor.cli.frame import LocalizedCommand, LocalizedVerbs, no_color_option, session, write_line
 from l2tp_doctor.cli.problems import UsageProblemError
 
 if TYPE_CHECKING:
     from l2tp_doctor.guide.library import Library
+    from l2tp_doctor.report.words import Words
 
 _FLAGS = ("--help", "--no-color")
 
@@ -26,6 +27,13 @@ class _Guide(LocalizedVerbs):
         if first not in self.modules and not asks_for_help:
             args = ["show", *args]
         return super().parse_args(ctx, args)
+
+    def sections(self, ctx: click.Context, words: Words) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Shows what ``show`` takes too, since most people ask for nothing else."""
+        verbs, *_ = super().sections(ctx, words)
+        show = self.get_command(ctx, "show")
+        shown = show.sections(ctx, words) if isinstance(show, LocalizedCommand) else []
+        return [verbs, *shown]
 
 
 def _first_word(args: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from l2tp_doctor.cli.frame import LocalizedCommand, OneOf, no_color_option, session, session_of, write_line
+from l2tp_doctor.cli.frame import LocalizedCommand, OneOf, no_color_option, session, write_line
 from l2tp_doctor.cli.problems import Exit, UsageProblemError
 
 if TYPE_CHECKING:
@@ -143,20 +143,7 @@ def _show(run: _Run, shown: list[Finding], form: str) -> None:
     click.echo(json.dumps(printed, ensure_ascii=False, indent=2))
 
 
-class _Command(LocalizedCommand):
-    """Its exit codes mean something else than those of the commands that dial."""
-
-    def get_help(self, ctx: click.Context) -> str:
-        """Returns the help text with this command's exit codes."""
-        from l2tp_doctor.report.wrapping import wrap
-
-        words = session_of(ctx).words
-        head = super().get_help(ctx).rpartition(f"{words('help.exit_codes')}:")[0]
-        lines = [f"  {line}" for line in wrap(words("lint.exit_codes.text"), 78)]
-        return "\n".join([f"{head}{words('help.exit_codes')}:", *lines])
-
-
-command = _Command(
+command = LocalizedCommand(
     name="lint",
     help="lint.help",
     callback=_lint,

@@ -57,8 +57,8 @@ _FOLDER = "cases"
 _SUFFIX = ".md"
 _FENCE = "---"
 _CODE_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
-# Of HTML, what goes on beyond a blank line.
-_HTML = re.compile(r" {0,3}<(?:script|pre|style|textarea|!|\?)", re.IGNORECASE)
+# What may begin a block of HTML, which swallows fences.
+_HTML = re.compile(r"\s*<")
 _KEYS = (*article_front_matter.REQUIRED, *article_front_matter.OPTIONAL)
 
 
@@ -169,20 +169,25 @@ def _next_article(lines: Sequence[str], start: int) -> int | None:
 def _no_block_is_open(lines: Sequence[str]) -> bool:
     """Whether it is certain, without parsing, that no block of code or HTML goes on behind ``lines``.
 
-    A fence that is closed before the next line without indentation is closed whether or not it is an item's.
+    A fence that is closed with the indentation it was opened with, before the next line without any, is closed
+    whether or not it is an item's.
     """
-    opened = ""
+    opened, margin = "", ""
     for line in lines:
         fence = _CODE_FENCE.match(line)
-        if _HTML.match(line) or (fence and fence[1][0] == "`" and "`" in fence[2]):
+        elsewhere = fence is None and ("```" in line or "~~~" in line)  # behind a list's marker, say
+        if elsewhere or _HTML.match(line) or (fence and fence[1][0] == "`" and "`" in fence[2]):
             return False
+        indentation = line[: len(line) - len(line.lstrip())]
         if opened:
             if fence and fence[1][0] == opened[0] and len(fence[1]) >= len(opened) and not fence[2].strip():
+                if indentation != margin:
+                    return False
                 opened = ""
             elif line[:1].strip():
                 return False
         elif fence:
-            opened = fence[1]
+            opened, margin = fence[1], indentation
     return not opened
 
 
