@@ -169,8 +169,8 @@ def _next_article(lines: Sequence[str], start: int) -> int | None:
 def _no_block_is_open(lines: Sequence[str]) -> bool:
     """Whether it is certain, without parsing, that no block of code or HTML goes on behind ``lines``.
 
-    A fence that is closed with the indentation it was opened with, before the next line without any, is closed
-    whether or not it is an item's.
+    A fence that is closed with the indentation it was opened with, before the next line without any, is
+    closed whether or not it is an item's.
     """
     opened, margin = "", ""
     for line in lines:
