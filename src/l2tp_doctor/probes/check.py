@@ -38,7 +38,7 @@ LAST_DIAL = 15.0
 # A path this bad does not carry a VPN even where a dial gets through in the end.  65 % loss each way leave
 # 0.88 of all questions unanswered, 30 % (which works) 0.51.
 HOPELESS_RATE = 0.75
-HOPELESS_RATE_OF_ANSWERED = 0.8
+HOPELESS_RATE_OF_ANSWERED = 0.7
 HOPELESS_TRANSMISSIONS = 12
 # Share lost of what was answered in the end.  A blocked port raises it by nothing, however long it is asked.
 HOPELESS_LOSS = 0.5
@@ -319,6 +319,10 @@ class _Check:
         self._transmissions += transmissions
         if self._transmissions:
             run.observe("path.loss", round(self._loss, 3), "dial")
+        elif run.lossy and run.counted[1]:
+            # The dial heard nothing; what the experiments heard had to be asked for again and again.
+            answered, sent = run.counted
+            run.observe("path.loss", round(1.0 - answered / sent, 3), "experiments")
         if transmission.rtt is not None:
             run.observe("path.rtt", round(transmission.rtt, 6), "dial")
 
@@ -333,7 +337,10 @@ class _Check:
             self._is("experiment.main_500.reply", True) or self._is("experiment.small.reply", True)
         )
         enough_time = self._run.deadline >= DIAL_TIME
-        return enough_time and (self._run.lossy or first_messages_lost) and not self._said_why()
+        # Nothing runs beside Quick Mode that would show loss, and gateways say what they do not like.
+        silent_once = self._believed[Step.QUICK_1.value] == 1
+        lost = self._run.lossy or first_messages_lost or silent_once
+        return enough_time and lost and not self._said_why()
 
     def _proven(self) -> bool:
         """Whether chance was ruled out for the very message that stayed unanswered.
