@@ -101,7 +101,9 @@ def test_what_connects_nevertheless_is_healthy(name: str) -> None:
             assert measurement.elapsed <= LONGEST
             if name == "server-behind-nat":
                 assert [item.id for item in diagnosis.warnings] == ["server-behind-nat"]
-            await emptied(server)
+            # A Delete has no answer: where packets are lost, each dial may leave one SA behind.
+            lost = 2 if name == "packet-loss" else 0
+            await emptied(server, KEEPS_HALF_OPEN + lost)
 
     asyncio.run(main())
 

@@ -33,8 +33,10 @@ MAX_DIALS = 3
 # Seconds of the budget another dial needs to say more than the one before it: over a path that loses a fifth
 # of everything each way nearly all dials are over by then.
 DIAL_TIME = 20.0
-# Seconds after which no further dial begins: somebody waits for the answer.
+# Seconds after which no further dial begins: somebody waits for the answer.  A lossy one that came as far as
+# PPP took its time for getting there, and SoftEther's PPP does not come back from some losses.
 LAST_DIAL = 15.0
+LAST_DIAL_AFTER_PPP = 22.0
 # A path this bad does not carry a VPN even where a dial gets through in the end.  65 % loss each way leave
 # 0.88 of all questions unanswered, 30 % (which works) 0.51.
 HOPELESS_RATE = 0.75
@@ -328,7 +330,8 @@ class _Check:
 
     def _worth_another_dial(self) -> bool:
         """Only an ending that loss may explain is worth asking again."""
-        if self._run.now > LAST_DIAL or self._proven():
+        came_far = self._run.lossy and self._is("ppp.lcp.opened", True)
+        if self._run.now > (LAST_DIAL_AFTER_PPP if came_far else LAST_DIAL) or self._proven():
             return False
         # Before a first answer an experiment has to show that the port answers at all.
         # SoftEther repeats message 4 only every two seconds: where that is lost, a new dial gets on.
