@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
+
+import pytest
 
 from l2tp_doctor.protocol.engine import Direction, RetransmissionPolicy
 from l2tp_doctor.protocol.ppp import events
 from l2tp_doctor.protocol.ppp.auth_common import AuthProtocol
 from l2tp_doctor.protocol.ppp.config import gateway_config
 from l2tp_doctor.protocol.ppp.frame import PppProtocol, decode_frame
+from l2tp_doctor.protocol.ppp.link import PppLink
 from tests.protocol.ppp.helpers import Pair, Path, client_config, forced, gateway
 
 LCP, CHAP = int(PppProtocol.LCP), int(PppProtocol.CHAP)
@@ -91,3 +95,35 @@ def test_an_objection_that_is_lost_is_raised_again() -> None:
     assert second - first < 1.1
     assert pair.has(events.IpcpOpened)
     assert pair.first(events.AuthSucceeded).protocol == "MS-CHAPv2"
+
+
+def frame_of(protocol: int, code: int, identifier: int, data: bytes) -> bytes:
+    length = (4 + len(data)).to_bytes(2, "big")
+    return b"\xff\x03" + protocol.to_bytes(2, "big") + bytes([code, identifier]) + length + data
+
+
+# RFC 1661 §6.2 and RFC 2759 §3: Authentication-Protocol is CHAP with algorithm 0x81.
+MS_CHAP_V2 = bytes.fromhex("0305c22381")
+
+
+def responses(link: PppLink, now: float) -> list[bytes]:
+    frames = [decode_frame(data) for data in link.datagrams_to_send(now)]
+    return [frame.payload for frame in frames if (frame.protocol, frame.payload[0]) == (CHAP, RESPONSE)]
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_challenge_from_before_a_new_negotiation_is_void(anew: bool) -> None:
+    """pppd numbers its challenges anew after each LCP: the answer to an old one would be a wrong password."""
+    link = PppLink(client_config(), random.Random(1).randbytes)
+    link.start(0.0)
+    asked = [decode_frame(data).payload for data in link.datagrams_to_send(0.0)]
+    link.receive(frame_of(LCP, 1, 1, MS_CHAP_V2), 0.1)
+    link.receive(frame_of(CHAP, 1, 3, b"\x10" + bytes(16) + b"gateway"), 0.2)  # our LCP is not open yet
+    if anew:
+        link.receive(frame_of(LCP, 1, 2, MS_CHAP_V2), 0.3)
+    newest = [decode_frame(data).payload for data in link.datagrams_to_send(0.3)]
+    request = [payload for payload in (*asked, *newest) if payload[0] == 1][-1]
+    link.receive(frame_of(LCP, ACK, request[1], request[4:]), 0.4)
+    assert len(responses(link, 0.4)) == (0 if anew else 1)
+    link.receive(frame_of(CHAP, 1, 4, b"\x10" + bytes(range(16)) + b"gateway"), 0.5)
+    assert responses(link, 0.5)

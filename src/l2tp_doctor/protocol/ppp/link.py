@@ -37,6 +37,7 @@ from l2tp_doctor.protocol.wire import WireError
 MAX_EVENTS = 4096
 """Events kept for an owner that does not take them: a flood of packets must not fill the memory."""
 
+_CONFIGURE_REQUEST = bytes([Code.CONFIGURE_REQUEST])
 _AUTHENTICATION = frozenset({PppProtocol.PAP, PppProtocol.CHAP, PppProtocol.EAP})
 _NETWORK_CONTROL = frozenset({PppProtocol.IPCP, PppProtocol.IPV6CP, PppProtocol.CCP})
 _NETWORK = frozenset({PppProtocol.IPV4, PppProtocol.IPV6})
@@ -99,6 +100,8 @@ class PppLink:
             self._outlet.dropped(PppProtocol.LCP, len(data), now, str(error), "malformed")
             return
         if frame.protocol == PppProtocol.LCP:
+            if frame.payload[:1] == _CONFIGURE_REQUEST:
+                self._early = None  # the peer begins anew: what it said when its LCP was open is void
             self._lcp.receive(frame.payload, now)
         elif frame.protocol in _AUTHENTICATION:
             self._receive_authentication(frame, now)
