@@ -97,6 +97,9 @@ class SoftEther:
         (self.state / "lib" / "vpn_server.config").write_text(self._initial_configuration())
         self._launch()
         self._configure()
+        self._wait_until_it_answers()
+
+    def _wait_until_it_answers(self) -> None:
         self._wait("UDP 500 and 4500", self.listening)
         # It drops the first messages after its ports are open, so only an answer proves that it is ready.
         # The half-open SA of that proof is not a client's; SoftEther deletes it after 10 s.
@@ -148,6 +151,7 @@ class SoftEther:
         """Change the pre-shared key."""
         self.psk = psk
         self._enable_ipsec(l2tp=True)
+        self._wait_until_it_answers()  # it closes its ports for that, and binds them again in its own time
 
     def set_users(self, users: Sequence[User]) -> None:
         """Replace all accounts."""
