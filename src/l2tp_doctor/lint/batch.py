@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from l2tp_doctor.lint.model import HOLE, MAX_ALTERNATIVES, Branch, Call, Values, Word, constants, known
+from l2tp_doctor.lint.parsed import ParsedScript, ascii_view, captured, grammar
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -32,17 +33,14 @@ _QUERY = """
 _REFERENCE = re.compile(
     r"%~?\w*(?=[0-9*])[0-9*]|%%~?\w*?[A-Za-z](?![A-Za-z])|%(\w[^%\n:=]*)%|!(\w[^!\n:=]*)!"
 )
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _SECTION = -5  # the id of "which labels a place is behind" among conditional statements
 
 
 @cache
 def _grammar() -> tuple[Any, Any]:
     import tree_sitter_batch
-    from tree_sitter import Language, Parser, Query
 
-    language = Language(tree_sitter_batch.language())
-    return Parser(language), Query(language, _QUERY)
+    return grammar(tree_sitter_batch.language(), _QUERY)
 
 
 def split(text: str) -> list[str]:
@@ -104,20 +102,12 @@ def program_name(word: str) -> str:
     return name.lstrip("@")
 
 
-class Script:
-    """A parsed cmd text.  Attributes as those of the PowerShell one."""
+class Script(ParsedScript):
+    """A parsed cmd text."""
 
     def __init__(self, part: Part, shared: dict[str, Values] | None = None) -> None:
-        from tree_sitter import QueryCursor
-
-        self.text = part.text
-        self.view = _NOT_ASCII.sub("x", part.text)
-        self._part = part
-        self._shared = shared or {}
-        self._breaks = [position for position, char in enumerate(self.text) if char == "\n"]
-        parser, query = _grammar()
-        self._tree = parser.parse(self.view.encode())
-        self._found: dict[str, list[Node]] = QueryCursor(query).captures(self._tree.root_node)
+        super().__init__(part, ascii_view(part.text), shared)
+        self._tree, self._found = captured(*_grammar(), self.view)
         self.errors = sorted(node.start_byte for node in self._found.get("error", []))
         self.comments = [(node.start_byte, node.end_byte) for node in self._found.get("comment", [])]
         self._assigned = self._assignments()
@@ -127,14 +117,6 @@ class Script:
         )
         self._given = self._label_arguments()
         self._sections = [start for start, label in self._labels if self._closed(start, label)]
-
-    def place(self, position: int) -> tuple[int, int]:
-        """Returns the row and column of a position, both from 0."""
-        row = bisect_right(self._breaks, position - 1) if position else 0
-        return row, position - (self._breaks[row - 1] + 1 if row else 0)
-
-    def _slice(self, node: Node) -> str:
-        return self.text[node.start_byte : node.end_byte]
 
     # -- variables --------------------------------------------------------------------------------
 

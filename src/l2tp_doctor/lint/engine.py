@@ -11,7 +11,6 @@ from l2tp_doctor.lint.excerpts import Excerpts
 from l2tp_doctor.lint.model import (
     NEVER_SURE,
     SEVERITIES,
-    UNKNOWN,
     Branch,
     Call,
     Finding,
@@ -21,6 +20,7 @@ from l2tp_doctor.lint.model import (
     Values,
     Verdict,
 )
+from l2tp_doctor.lint.parsed import ParsedScript
 from l2tp_doctor.lint.rules.common import truthy
 from l2tp_doctor.lint.rules.dispatch import RULES, WANTED
 from l2tp_doctor.lint.rules.registry import registry_text
@@ -46,6 +46,25 @@ class _Judged:
     encoded: tuple[str, ...]
 
 
+def _parsed(part: Part, shared: dict[str, Values]) -> ParsedScript | None:
+    """Returns a part as its shell reads it; ``None`` for what no shell runs.  The grammars load lazily."""
+    match part.language:
+        case "powershell":
+            from l2tp_doctor.lint.powershell.script import Script as PowerShell
+
+            return PowerShell(part, shared)
+        case "cmd":
+            from l2tp_doctor.lint.batch import Script as Batch
+
+            return Batch(part, shared)
+        case "sh":
+            from l2tp_doctor.lint.shell import Script as Shell
+
+            return Shell(part, shared)
+        case _:
+            return None
+
+
 class _Unit:
     """Parts that belong together, judged in their order."""
 
@@ -69,28 +88,16 @@ class _Unit:
         self, part: Part, branch: Branch, encoded: tuple[str, ...], depth: int, *, alone: bool
     ) -> None:
         shared = self._variables.setdefault(part.language, {})
-        if part.language == "powershell":
-            from l2tp_doctor.lint.powershell.script import Script
-
-            script = Script(part, shared)
-            bound = script.bound
-        elif part.language == "cmd":
-            from l2tp_doctor.lint.batch import Script  # type: ignore[assignment]  # the three have one shape
-
-            script, bound = Script(part, shared), _unbound  # type: ignore[assignment]
-        elif part.language == "sh":
-            from l2tp_doctor.lint.shell import Script  # type: ignore[assignment]
-
-            script, bound = Script(part, shared), _unbound  # type: ignore[assignment]
-        else:
+        script = _parsed(part, shared)
+        if script is None:
             return
         calls = sorted(script.calls(WANTED[part.language]), key=lambda call: call.order)
         for call in calls:
-            self._call(call, bound(call), branch, encoded, depth)
+            self._call(call, script.bound(call), branch, encoded, depth)
         if depth == 0:
             if not part.tolerant:
-                self._errors(part, script.errors, script.place)
-            self._comments(part, script.comments, script.place)
+                self._errors(part, script)
+            self._comments(part, script)
             if not alone:
                 shared.update(script.exported())
 
@@ -117,35 +124,32 @@ class _Unit:
         hidden = (*encoded, found.encoded) if found.encoded else encoded
         self._script(part, branch, hidden, depth + 1, alone=True)
 
-    def _errors(self, part: Part, positions: list[int], place: object) -> None:
+    def _errors(self, part: Part, script: ParsedScript) -> None:
         rows: set[int] = set()
-        for position in positions:
-            row, column = place(position)  # type: ignore[operator]
+        for position in script.errors:
+            row, column = script.place(position)
             if row not in rows and len(rows) < _MAX_SYNTAX_NOTES:
                 rows.add(row)
                 line = part.text.split("\n")[row] if row <= part.text.count("\n") else ""
                 column = min(column, max(len(line) - 1, 0))
                 self.errors.append(part.span((row, column), (row, max(len(line), column + 1))))
 
-    def _comments(self, part: Part, comments: list[tuple[int, int]], place: object) -> None:
+    def _comments(self, part: Part, script: ParsedScript) -> None:
         lines = part.text.split("\n")
-        for start, end in comments:
+        for start, end in script.comments:
             text = part.text[start:end]
             if "l2tp-doctor:" not in text:
                 continue
-            row, column = place(start)  # type: ignore[operator]
-            line, real_column = (
-                part.span((row, column), (row, column)).line,
-                part.span((row, column), (row, column)).column,
-            )
+            row, column = script.place(start)
+            span = part.span((row, column), (row, column))
             own = not lines[row][:column].strip(" \t&@")
             target = row
             if own:
                 target = row + 1
                 while target < len(lines) and _only_comment(lines[target], part.language):
                     target += 1
-            first = part.span((target, 0), (target, 0)).line if target < len(lines) else line
-            found = parse(text, line, real_column, min(line, first), first)
+            first = part.span((target, 0), (target, 0)).line if target < len(lines) else span.line
+            found = parse(text, span.line, span.column, min(span.line, first), first)
             if found is not None:
                 self.suppressions.append(found)
 
@@ -171,10 +175,6 @@ class _Unit:
 def _only_comment(line: str, language: str) -> bool:
     plain = line.strip().lower()
     return not plain or plain.startswith(_COMMENT_STARTS[language])
-
-
-def _unbound(_call: Call) -> dict[str, Values]:
-    return {}
 
 
 def _restores(later: _Judged, bad: _Judged) -> bool:
@@ -283,6 +283,3 @@ def _about(suppressions: list[Suppression], excerpts: Excerpts, name: str) -> It
         unused = [rule for rule in one.rules if rule in known and rule not in one.used]
         if unused and one.reason:
             yield said("suppression-unused", "note", {"rules": ", ".join(unused)})
-
-
-__all__ = ["UNKNOWN", "lint_text"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from l2tp_doctor.lint.model import (
     Word,
     constants,
 )
+from l2tp_doctor.lint.parsed import ParsedScript, ascii_view, captured, grammar
 from l2tp_doctor.lint.powershell.values import combined
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ _QUERY = """
 (comment) @comment
 (ERROR) @error
 """
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _MAX_NESTING = 400
 # Programs that run the rest of their own words, with those of their options that take a value.
 _WRAPPERS = {
@@ -63,41 +61,22 @@ _ARMS = ("else_clause", "elif_clause")
 @cache
 def _grammar() -> tuple[Any, Any]:
     import tree_sitter_bash
-    from tree_sitter import Language, Parser, Query
 
-    language = Language(tree_sitter_bash.language())
-    return Parser(language), Query(language, _QUERY)
+    return grammar(tree_sitter_bash.language(), _QUERY)
 
 
-class Script:
-    """A parsed shell text.  Attributes as those of the PowerShell one."""
+class Script(ParsedScript):
+    """A parsed shell text."""
 
     def __init__(self, part: Part, shared: dict[str, Values] | None = None) -> None:
-        from tree_sitter import QueryCursor
-
-        self.text = part.text
-        self.view = _NOT_ASCII.sub("x", part.text)
-        self._part = part
-        self._shared = shared or {}
-        self._breaks = [position for position, char in enumerate(self.text) if char == "\n"]
+        super().__init__(part, ascii_view(part.text), shared)
         self._depth = 0
         self._found: dict[str, list[Node]] = {}
-        self.errors: list[int] = []
         if max(self.view.count("("), self.view.count("{"), self.view.count("`")) < 50 * _MAX_NESTING:
-            parser, query = _grammar()
-            self._tree = parser.parse(self.view.encode())
-            self._found = QueryCursor(query).captures(self._tree.root_node)
+            self._tree, self._found = captured(*_grammar(), self.view)
         self.errors = sorted(node.start_byte for node in self._found.get("error", []))
         self.comments = [(node.start_byte, node.end_byte) for node in self._found.get("comment", [])]
         self._assigned = self._assignments()
-
-    def place(self, position: int) -> tuple[int, int]:
-        """Returns the row and column of a position, both from 0."""
-        row = bisect_right(self._breaks, position - 1) if position else 0
-        return row, position - (self._breaks[row - 1] + 1 if row else 0)
-
-    def _slice(self, node: Node) -> str:
-        return self.text[node.start_byte : node.end_byte]
 
     def _assignments(self) -> dict[str, list[tuple[int, list[Node]]]]:
         found: dict[str, list[tuple[int, list[Node]]]] = {}

@@ -103,17 +103,3 @@ class Part:
 def whole(text: str, language: str) -> Part:
     """Returns a file that is one piece."""
     return Part(text, language, tuple((number, 1) for number in range(1, text.count("\n") + 2)))
-
-
-class Places:
-    """Turns a parser's byte columns into character columns."""
-
-    def __init__(self, content: bytes) -> None:
-        self._lines = content.split(b"\n")
-        self._ascii = content.isascii()
-
-    def characters(self, row: int, byte_column: int) -> tuple[int, int]:
-        """Returns row and column in characters, both from 0."""
-        if self._ascii or row >= len(self._lines):
-            return row, byte_column
-        return row, len(self._lines[row][:byte_column].decode("utf-8", "replace"))

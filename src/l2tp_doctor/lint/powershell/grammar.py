@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from l2tp_doctor.lint.parsed import captured, grammar
 from l2tp_doctor.lint.powershell.lexer import simplified
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Query, Tree
+    from tree_sitter import Node, Tree
 
 _QUERY = """
 (command) @command
@@ -27,11 +28,8 @@ _MAX_NESTING = 250
 @cache
 def _grammar() -> tuple[Any, Any]:
     import tree_sitter_powershell
-    from tree_sitter import Language, Parser, Query
 
-    language = Language(tree_sitter_powershell.language())
-    query: Query = Query(language, _QUERY)
-    return Parser(language), query
+    return grammar(tree_sitter_powershell.language(), _QUERY)
 
 
 def _too_deep(view: str) -> bool:
@@ -54,15 +52,11 @@ def parsed(view: str) -> tuple[Tree | None, dict[str, list[Node]], list[int]]:
     """
     if _too_deep(view):
         return None, {}, [0]
-    from tree_sitter import QueryCursor
-
-    parser, query = _grammar()
-    tree: Tree = parser.parse(view.encode())
+    tree, found = captured(*_grammar(), view)
     if tree.root_node.has_error:
         second = simplified(view)
         if second != view:
-            tree = parser.parse(second.encode())
-    found: dict[str, list[Node]] = QueryCursor(query).captures(tree.root_node)
+            tree, found = captured(*_grammar(), second)
     errors = sorted(node.start_byte for node in found.get("error", []))
     code = any(line.strip() and not line.lstrip().startswith("#") for line in view.split("\n"))
     return tree, found, errors if code else []  # the grammar wants a statement where there is none

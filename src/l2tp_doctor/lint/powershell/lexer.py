@@ -15,11 +15,12 @@ import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
+from l2tp_doctor.lint.parsed import ascii_view as plain_view
+
 _LOOKALIKES = {ord(char): "'" for char in "\u2018\u2019\u201a\u201b"}
 _LOOKALIKES |= {ord(char): '"' for char in "\u201c\u201d\u201e"}
 _LOOKALIKES |= {ord(char): "-" for char in "\u2013\u2014\u2015"}
 _LOOKALIKES |= {ord(char): " " for char in "\u00a0\u3000\u2002\u2003\u2009"}
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 _SPACE = re.compile(r"(?:[ \t\f\v]+|`\n|<#.*?(?:#>|\Z))+", re.S)
 _TEXT = re.compile(r"[^\s'\"`$@(){},;|&]+")
@@ -72,7 +73,7 @@ _CLOSERS = {"(": ")", "{": "}", "[": "]"}
 
 def ascii_view(text: str) -> str:
     """Returns one ASCII character for each; typographic quotes and dashes as PowerShell reads them."""
-    return text if text.isascii() else _NOT_ASCII.sub("x", text.translate(_LOOKALIKES))
+    return text if text.isascii() else plain_view(text.translate(_LOOKALIKES))
 
 
 @dataclass(slots=True)

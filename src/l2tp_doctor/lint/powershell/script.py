@@ -20,6 +20,7 @@ from l2tp_doctor.lint.model import (
     Word,
     constants,
 )
+from l2tp_doctor.lint.parsed import ParsedScript
 from l2tp_doctor.lint.powershell import lexer
 from l2tp_doctor.lint.powershell.cmdlets import ALIASES, CMDLETS, bind
 from l2tp_doctor.lint.powershell.grammar import parsed
@@ -37,23 +38,12 @@ _CHOOSING = ("eq", "in", "like", "match", "ieq")
 _PIPE_VARIABLES = ("_", "psitem")
 
 
-class Script:
-    """A parsed text.
-
-    Attributes:
-        text: the text.
-        view: the same with one ASCII character for each of its own, so that positions are the parser's bytes.
-        errors: positions the parser could make nothing of.
-        comments: start and end of each comment.
-    """
+class Script(ParsedScript):
+    """A parsed PowerShell text."""
 
     def __init__(self, part: Part, shared: dict[str, Values] | None = None) -> None:
-        self.text = part.text
-        self.view = lexer.ascii_view(part.text)
+        super().__init__(part, lexer.ascii_view(part.text), shared)
         self.values = Evaluator(self)
-        self._part = part
-        self._shared = shared if shared is not None else {}
-        self._breaks = [position for position, char in enumerate(self.text) if char == "\n"]
         self._tree, found, self.errors = parsed(self.view)
         self._root = self._tree.root_node if self._tree is not None else None
         self._found = found
@@ -70,11 +60,6 @@ class Script:
         self._aliases = self._own_aliases()
 
     # -- places -----------------------------------------------------------------------------------
-
-    def place(self, position: int) -> tuple[int, int]:
-        """Returns the row and column of a position, both from 0."""
-        row = bisect_right(self._breaks, position - 1) if position else 0
-        return row, position - (self._breaks[row - 1] + 1 if row else 0)
 
     def node_at(self, start: int, end: int) -> Node | None:
         """Returns the outermost node that covers exactly a range."""
@@ -138,7 +123,7 @@ class Script:
         return ""
 
     def _slice(self, node: Node) -> str:
-        return self.text[node.start_byte : node.end_byte].strip()
+        return super()._slice(node).strip()
 
     def _own_aliases(self) -> dict[str, str]:
         found = {}
