@@ -19,6 +19,7 @@ from l2tp_doctor.cli.commands import root
 from l2tp_doctor.cli.last_check import FILE_NAME as LAST
 from l2tp_doctor.cli.last_check import remember
 from l2tp_doctor.knowledge import articles
+from l2tp_doctor.knowledge.entries import EXAMPLES
 from l2tp_doctor.storage.database import FILE_NAME
 from l2tp_doctor.storage.folder import HOME_VARIABLE
 from tests.guide.last import HOST, recorded
@@ -313,6 +314,44 @@ def test_last_rewrites_the_article(home: Path, language: str) -> None:
     assert "vpn.example.com" not in result.stdout
     everything = run("guide", "--last", "--all", "--lang", language)
     assert len(everything.stdout) > len(result.stdout)
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_the_profiles_name_stands_in_every_command(home: Path, language: str) -> None:
+    name = "本社 VPN (L2TP)'s"
+    arguments = ("guide", "--all", "--vpn-profile", f" {name} ", "--lang", language)
+    for more in ((), ("--last",)):
+        last_check(home, "udp-4500-dropped-server-behind-nat")
+        shown = run(*arguments, *more, "809").stdout
+        assert f'Get-VpnConnection -Name "{name}"' in shown
+        assert EXAMPLES["profile"] not in shown
+    alone = run(*arguments, "--last", "check:profile-properties").stdout
+    assert f'"{name}"' in alone
+    assert HOST in alone
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        'a" -Force; Remove-Item C:\\ "',
+        "$(calc)",
+        "`$x",
+        "%PATH%",
+        "a“b",
+        "two\nlines",
+        "\x1b[2J",
+        ".x",
+        "x" * 257,
+    ],
+)
+def test_a_profile_name_that_a_shell_would_read_otherwise_is_refused(home: Path, name: str) -> None:
+    result = run("guide", "809", "--vpn-profile", name)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert "\x1b" not in result.stderr
 
 
 def test_last_chooses_the_article_unless_one_is_named(home: Path) -> None:

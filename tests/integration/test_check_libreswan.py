@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Protocol
 
 import pytest
 
-from lab import faults
 from lab.libreswan import IKEV2_CONNECTION, Libreswan, LibreswanOptions
-from lab.linux_gateway import Change
-from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, SERVER_BEHIND_NAT, Shape, topology
-from tests.integration.checking import Doctor
-from tests.integration.common_checks import CommonChecks, Dial
-from tests.integration.handover import prepare
+from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, Shape
+from tests.integration.common_checks import Dial
+from tests.integration.linux_checks import Dialled, LinuxChecks
 
 pytestmark = [pytest.mark.gateway, pytest.mark.xdist_group("libreswan")]
 
@@ -27,41 +21,8 @@ def gateway(libreswan_gateway: Libreswan) -> Iterator[Libreswan]:
     libreswan_gateway.configure(LibreswanOptions())  # the last test's options are not for other modules
 
 
-class Dialled(Protocol):
-    """Makes a path to a gateway with changed options that holds nothing of an earlier test."""
-
-    def __call__(self, shape: Shape, **changes: Change) -> contextlib.AbstractContextManager[Doctor]: ...
-
-
-@pytest.fixture
-def dial(gateway: Libreswan, tmp_path: Path) -> Dialled:
-    """Makes a path and everything for a check over it."""
-
-    @contextlib.contextmanager
-    def make(shape: Shape, **changes: Change) -> Iterator[Doctor]:
-        prepare(gateway, **changes)
-        with topology(gateway, shape) as path:
-            yield Doctor(gateway, path, tmp_path)
-
-    return make
-
-
-class TestLibreswan(CommonChecks):
+class TestLibreswan(LinuxChecks):
     """What every gateway has to show, and what Libreswan does differently."""
-
-    def test_without_nat_it_uses_native_esp(self, dial: Dialled) -> None:
-        with dial(DIRECT) as doctor, faults.rule(doctor.path, "meta l4proto esp", verdict="accept") as native:
-            checked = doctor.healthy()
-            assert native.packets > 0
-        assert checked.value("nat.client_behind") is False
-        assert checked.value("nat.server_behind") is False
-        assert checked.value("esp.encapsulation") == "native"
-
-    def test_a_server_behind_nat_works_and_is_warned_of(self, dial: Dialled) -> None:
-        with dial(SERVER_BEHIND_NAT) as doctor:
-            checked = doctor.healthy()
-        assert checked.value("nat.server_behind") is True
-        assert "server-behind-nat" in checked.warnings
 
     # -- silence that is not the path's --------------------------------------------------------------
 
@@ -103,11 +64,6 @@ class TestLibreswan(CommonChecks):
             checked = doctor.faulty("ike-service-down")
             assert checked.value("udp500.icmp_from") == doctor.path.dial_address
 
-    def test_xl2tpd_stopped(self, dial: Dialled, gateway: Libreswan) -> None:
-        with dial(DIRECT) as doctor, gateway.stopped("xl2tpd"):
-            checked = doctor.faulty("l2tp-service-down")
-        assert checked.value("ike.quick.established") is True
-
     def test_no_common_phase_1_proposal(self, dial: Dialled) -> None:
         with dial(DIRECT, ike="aes256-sha2_512-modp4096") as doctor:
             checked = doctor.faulty("phase1-proposal-mismatch")
@@ -117,10 +73,3 @@ class TestLibreswan(CommonChecks):
         with dial(DIRECT, esp="aes256-sha2_512") as doctor:
             checked = doctor.faulty("phase2-proposal-mismatch")
         assert checked.value("ike.main.established") is True
-
-    def test_native_esp_dropped(self, dial: Dialled) -> None:
-        with dial(DIRECT) as doctor:
-            with faults.drop_esp(doctor.path) as fault:
-                checked = doctor.faulty("esp-blocked")
-            assert fault.packets > 0
-        assert checked.value("experiment.esp_udp.received") is True

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Protocol
 
 import pytest
 
-from lab import faults
 from lab.linux_gateway import LNS, Change
 from lab.namespaces import wait_until
 from lab.strongswan import StrongSwan, StrongSwanOptions
-from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, SERVER_BEHIND_NAT, Shape, topology
-from tests.integration.checking import COMMAND, Checked, Doctor, arguments
-from tests.integration.common_checks import CommonChecks
-from tests.integration.handover import prepare
+from lab.topologies import DIRECT
+from tests.integration.checking import COMMAND, Checked, arguments
+from tests.integration.linux_checks import Dialled, LinuxChecks
 
 pytestmark = [pytest.mark.gateway, pytest.mark.xdist_group("strongswan")]
 
@@ -49,42 +44,8 @@ def gateway(strongswan_gateway: StrongSwan) -> Iterator[StrongSwan]:
     strongswan_gateway.configure(StrongSwanOptions())  # the last test's options are not for other modules
 
 
-class Dialled(Protocol):
-    """Makes a path to a gateway with changed options that holds nothing of an earlier test."""
-
-    def __call__(self, shape: Shape, **changes: Change) -> contextlib.AbstractContextManager[Doctor]: ...
-
-
-@pytest.fixture
-def dial(gateway: StrongSwan, tmp_path: Path) -> Dialled:
-    """Makes a path and everything for a check over it."""
-
-    @contextlib.contextmanager
-    def make(shape: Shape, **changes: Change) -> Iterator[Doctor]:
-        prepare(gateway, **changes)
-        with topology(gateway, shape) as path:
-            yield Doctor(gateway, path, tmp_path)
-
-    return make
-
-
-class TestStrongSwan(CommonChecks):
+class TestStrongSwan(LinuxChecks):
     """What every gateway has to show, and what only strongSwan can."""
-
-    def test_without_nat_it_uses_native_esp(self, dial: Dialled) -> None:
-        with dial(DIRECT) as doctor, faults.rule(doctor.path, "meta l4proto esp", verdict="accept") as native:
-            checked = doctor.healthy()
-            assert native.packets > 0
-        assert checked.value("nat.client_behind") is False
-        assert checked.value("nat.server_behind") is False
-        assert checked.value("esp.encapsulation") == "native"
-        assert checked.value("ppp.ipcp.dns") == ["192.0.2.53", "192.0.2.53"]
-
-    def test_a_server_behind_nat_works_and_is_warned_of(self, dial: Dialled) -> None:
-        with dial(SERVER_BEHIND_NAT) as doctor:
-            checked = doctor.healthy()
-        assert checked.value("nat.server_behind") is True
-        assert checked.warnings == {"server-behind-nat"}
 
     def test_aggressive_mode_connects(self, dial: Dialled) -> None:
         with dial(DIRECT, **AGGRESSIVE) as doctor:
@@ -108,12 +69,6 @@ class TestStrongSwan(CommonChecks):
             checked = doctor.faulty("ike-service-down")
             assert checked.value("udp500.icmp_from") == doctor.path.dial_address
 
-    @pytest.mark.parametrize("shape", [DIRECT, CLIENT_BEHIND_NAT], ids=["direct", "nat"])
-    def test_xl2tpd_stopped(self, dial: Dialled, gateway: StrongSwan, shape: Shape) -> None:
-        with dial(shape) as doctor, gateway.stopped("xl2tpd"):
-            checked = doctor.faulty("l2tp-service-down")
-        assert checked.value("ike.quick.established") is True
-
     @pytest.mark.parametrize("proposals", ["aes256-sha512-modp4096", "camellia256-sha512-modp6144"])
     def test_no_common_phase_1_proposal(self, dial: Dialled, proposals: str) -> None:
         with dial(DIRECT, ike=proposals) as doctor:
@@ -124,15 +79,6 @@ class TestStrongSwan(CommonChecks):
         with dial(DIRECT, esp="aes256-sha512") as doctor:
             checked = doctor.faulty("phase2-proposal-mismatch")
         assert checked.value("ike.main.established") is True
-
-    @pytest.mark.parametrize("direction", ["both", "in"])
-    def test_native_esp_dropped(self, dial: Dialled, direction: faults.Direction) -> None:
-        with dial(DIRECT) as doctor:
-            with faults.drop_esp(doctor.path, direction=direction) as fault:
-                checked = doctor.faulty("esp-blocked")
-            assert fault.packets > 0
-        assert checked.value("esp.received") is False
-        assert checked.value("experiment.esp_udp.received") is True
 
     def test_only_pap_allowed(self, dial: Dialled) -> None:
         with dial(DIRECT, **PAP_ONLY) as doctor:

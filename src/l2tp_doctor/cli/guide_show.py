@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from l2tp_doctor.cli.problems import Exit, UsageProblemError
 if TYPE_CHECKING:
     from l2tp_doctor.guide.document import Document, Insight
     from l2tp_doctor.guide.library import Found, Library
+    from l2tp_doctor.guide.personal import LastCheck
     from l2tp_doctor.report.words import Words
 
 FORMATS = ("text", "md", "html", "json", "pdf")
@@ -26,6 +27,10 @@ _MOST_FOUND = 10
 _WORTH_MENTION = 0.4
 # Where the second best comes this near, the words do not decide, and the reader does.
 _UNDECIDED = 0.7
+# RasValidateEntryName refuses the first eight; the others mean something between quotes, or end them.
+_NO_NAME_SHOWN = '| > < ? * \\ / : " % ! $ `'
+_NO_NAME = frozenset(_NO_NAME_SHOWN.replace(" ", "") + "\u201c\u201d\u201e")
+_MAX_PROFILE = 256  # RAS_MaxEntryName
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class _Wish:
     words: str
     tag: str | None
     last: bool
+    vpn_profile: str | None
     format: str
     output: Path | None
     everything: bool
@@ -46,6 +52,7 @@ def _show(**given: Any) -> int:
         words=" ".join(given["words"]).strip(),
         tag=given["tag"],
         last=given["last"],
+        vpn_profile=_profile_name(given["vpn_profile"]),
         format=given["format"],
         output=given["output"],
         everything=given["all"],
@@ -65,35 +72,66 @@ def _show(**given: Any) -> int:
             return _find(library, wish)
 
 
+def _profile_name(name: str | None) -> str | None:
+    """Returns the name if it reads the same between the quotes of every command it will stand in.
+
+    Raises:
+        UsageProblemError: Windows allows no such name (RasValidateEntryName), or a shell would read it
+            otherwise: PowerShell takes typographic quotes for its own.
+    """
+    if name is None:
+        return None
+    plain = name.strip()
+    odd = not plain.isprintable() or plain.startswith(".") or _NO_NAME.intersection(plain)
+    if odd or not 0 < len(plain) <= _MAX_PROFILE:
+        raise UsageProblemError("guide.profile_name", characters=_NO_NAME_SHOWN, limit=_MAX_PROFILE)
+    return plain
+
+
 def _find(library: Library, wish: _Wish) -> int:
     language = session().language
-    insight: Insight | None = None
+    last = None
     case_id = wish.words.casefold()
+    if wish.last:
+        from l2tp_doctor.cli.last_check import recall
+
+        last = recall()
+    insight = _insight(last, wish, language)
     if _names_entry(case_id):
-        entry = _entry(case_id, language)
+        entry = _entry(case_id, language, insight)
         if entry is None:
             return _nothing(wish)
         _present(entry, wish)
         return Exit.HEALTHY
-    if wish.last:
-        from l2tp_doctor.cli.last_check import recall
-        from l2tp_doctor.guide.personal import Personal, case_for
+    known = library.all(language)
+    if last is not None and not case_id:
+        from l2tp_doctor.guide.personal import case_for
 
-        last = recall()
-        insight = Personal(last, language)
-        case_id = case_id or case_for(last, [found.case_id for found in library.all(language)])
+        case_id = case_for(last, [found.case_id for found in known])
     if not case_id:
-        return _list(library.tagged(wish.tag, language) if wish.tag else library.all(language), wish)
-    found = _matching(library, case_id, wish, language)
+        return _list(library.tagged(wish.tag, language) if wish.tag else known, wish)
+    found = _matching(library, known, case_id, wish)
     if not found:
         return _nothing(wish)
     undecided = len(found) > 1 and found[1].score > _UNDECIDED * found[0].score
     if (wish.tag and len(found) > 1) or (undecided and wish.format == "text" and wish.output is None):
         return _list(found, wish)
-    document = _document(library, found[0].case_id, language, insight)
+    titles = {item.case_id: item.title for item in known}
+    document = _document(library, found[0].case_id, titles, insight)
     _present(document, wish)
     _mention(found[1:], session().words)
     return Exit.HEALTHY
+
+
+def _insight(last: LastCheck | None, wish: _Wish, language: str) -> Insight:
+    from l2tp_doctor.guide.personal import PROFILE, Personal
+
+    names = {PROFILE: wish.vpn_profile} if wish.vpn_profile is not None else {}
+    if last is None:
+        from l2tp_doctor.guide.document import NoInsight
+
+        return NoInsight(names)
+    return Personal(last, language, names)
 
 
 def _names_entry(name: str) -> bool:
@@ -102,7 +140,7 @@ def _names_entry(name: str) -> bool:
     return name.partition(":")[0] in KINDS and ":" in name and " " not in name
 
 
-def _entry(name: str, language: str) -> Document | None:
+def _entry(name: str, language: str, insight: Insight) -> Document | None:
     """Returns a single check, fix, measure or pitfall, asked for as ``check:services-running``."""
     from l2tp_doctor.guide.document import entry_document
     from l2tp_doctor.knowledge.entries import entry_ids
@@ -110,12 +148,13 @@ def _entry(name: str, language: str) -> Document | None:
     kind, _, identifier = name.partition(":")
     if identifier not in entry_ids(kind):
         return None
-    return entry_document(kind, identifier, language)
+    return entry_document(kind, identifier, language, insight)
 
 
-def _matching(library: Library, case_id: str, wish: _Wish, language: str) -> Sequence[Found]:
+def _matching(library: Library, known: Sequence[Found], case_id: str, wish: _Wish) -> Sequence[Found]:
     """Returns the article of that id, or those that the words fit, the best first."""
-    exact = tuple(found for found in library.all(language) if found.case_id.casefold() == case_id)
+    language = session().language
+    exact = tuple(found for found in known if found.case_id.casefold() == case_id)
     found = exact or library.search(wish.words, language, _MOST_FOUND)
     if wish.tag:
         tagged = {item.case_id for item in library.tagged(wish.tag, language)}
@@ -123,12 +162,11 @@ def _matching(library: Library, case_id: str, wish: _Wish, language: str) -> Seq
     return [item for item in found if item.score >= _WORTH_MENTION * found[0].score]
 
 
-def _document(library: Library, case_id: str, language: str, insight: Insight | None) -> Document:
+def _document(library: Library, case_id: str, titles: Mapping[str, str], insight: Insight) -> Document:
     from l2tp_doctor.guide.document import build
     from l2tp_doctor.knowledge.articles import parse
 
-    titles = {found.case_id: found.title for found in library.all(language)}
-    stored = library.text_of(case_id, language)
+    stored = library.text_of(case_id, session().language)
     if stored is None:
         raise LookupError(case_id)  # it was found a moment ago
     articles = parse(stored.text, case_id).articles
@@ -245,6 +283,7 @@ command = LocalizedCommand(
     params=[
         click.Argument(["words"], nargs=-1),
         click.Option(["--last"], is_flag=True, help="guide.help.last"),
+        click.Option(["--vpn-profile"], metavar="NAME", help="guide.help.vpn_profile"),
         click.Option(["--tag"], metavar="TAG", help="guide.help.tag"),
         click.Option(["--format"], type=OneOf(FORMATS), default="text", help="guide.help.format"),
         click.Option(["--output"], metavar="FILE", type=click.Path(path_type=Path), help="guide.help.output"),

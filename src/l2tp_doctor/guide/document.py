@@ -6,6 +6,7 @@ Every format is made from a :class:`Document`, so all of them hold the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from l2tp_doctor.guide.links import rewrite
 from l2tp_doctor.knowledge import entries
 from l2tp_doctor.knowledge.articles import Article, Item, Link, Section
 from l2tp_doctor.knowledge.cause_texts import cause, cause_ids
-from l2tp_doctor.knowledge.entries import EXAMPLES, Action, Check, Fix, Measure, Pitfall, fill
+from l2tp_doctor.knowledge.entries import Action, Check, Fix, Measure, Pitfall, fill
 
 
 class Status(StrEnum):
@@ -165,11 +166,12 @@ class Insight(Protocol):
         """Returns ``(kind, id)`` of what a section has to begin with and does not link to."""
 
 
+@dataclass(frozen=True, slots=True)
 class NoInsight:
-    """Nothing is known: the article as it is written."""
+    """Nothing was found out: the article as it is written, but for names the reader gave."""
 
+    values: Mapping[str, str] = field(default_factory=dict)
     banner: tuple[str, ...] = ()
-    values: Mapping[str, str] = EXAMPLES
 
     def judge(self, _kind: str, _target: str) -> Judgement:
         """Returns that it is open."""
@@ -226,7 +228,8 @@ def entry_document(kind: str, identifier: str, language: str, insight: Insight |
     Raises:
         KeyError: there is none of that kind and id.
     """
-    found = _Builder(language, insight or NoInsight(), lambda _case_id: None).entry(kind, identifier)
+    builder = _Builder(language, insight or NoInsight(), lambda _case_id: None)
+    found = builder.entry(kind, identifier)
     # Of what is asked for by its name, nothing is folded away.
     shown = msgspec.structs.replace(found, status=Status.FOUND)
     line = Line(markdown=f"`{kind}:{identifier}`", loose=True, entries=(shown,))
@@ -238,6 +241,7 @@ def entry_document(kind: str, identifier: str, language: str, insight: Insight |
         tags=(),
         updated_at="",
         chapters=(Chapter(key=kind, heading="", lines=(line,)),),
+        banner=builder.insight.banner,
     )
 
 
@@ -373,14 +377,20 @@ def _exists(kind: str, target: str) -> bool:
     return kind in entries.KINDS and target in entries.entry_ids(kind)
 
 
-def _found_first(lines: Sequence[Line]) -> list[Line]:
-    """Moves what was found to the front; paragraphs stay behind the item they follow."""
+def item_groups(lines: Sequence[Line]) -> list[list[Line]]:
+    """Returns each item with the paragraphs that follow it."""
     groups: list[list[Line]] = []
     for line in lines:
         if line.loose and groups:
             groups[-1].append(line)
         else:
             groups.append([line])
+    return groups
+
+
+def _found_first(lines: Sequence[Line]) -> list[Line]:
+    """Moves what was found to the front; paragraphs stay behind the item they follow."""
+    groups = item_groups(lines)
     first = [group for group in groups if group[0].status in (Status.FOUND, Status.SUSPECTED)]
     first.sort(key=lambda group: _WEIGHT[group[0].status])
     rest = [group for group in groups if group not in first]

@@ -9,9 +9,11 @@ from functools import cached_property
 from l2tp_doctor.guide.document import Judgement, Status
 from l2tp_doctor.knowledge import cause, cause_ids, rulebook, text
 from l2tp_doctor.knowledge.articles import Article, bundled
-from l2tp_doctor.knowledge.entries import check, entry_ids, measure
+from l2tp_doctor.knowledge.entries import EXAMPLES, check, entry_ids, measure
 
 DEFAULT_CASE = "809"
+PROFILE = "profile"
+"""The placeholder for the name of the VPN profile in Windows, which a dial cannot learn."""
 # A cause below this share is not worth a reader's time while others are above it.
 _SUSPECTED_FROM = 0.02
 _NOWHERE = 10**6
@@ -68,11 +70,18 @@ def _place(article: Article, name: str) -> int:
 
 
 class Personal:
-    """What the last check says about an article; an :class:`~l2tp_doctor.guide.document.Insight`."""
+    """What the last check says about an article; an :class:`~l2tp_doctor.guide.document.Insight`.
 
-    def __init__(self, last: LastCheck, language: str) -> None:
+    Args:
+        last: what the check found.
+        language: of the sentences.
+        names: what the reader said about placeholders that a check does not know.
+    """
+
+    def __init__(self, last: LastCheck, language: str, names: Mapping[str, str] | None = None) -> None:
         self._last = last
         self._language = language
+        self._names = names or {}
 
     # -- what was found ---------------------------------------------------------------------------
 
@@ -107,12 +116,14 @@ class Personal:
             case _:
                 sentences.append(self._say("guide.last.undetermined"))
         sentences += [self._say("guide.last.warning", cause=self._title(name)) for name in last.warnings]
+        if PROFILE not in self._names:
+            sentences.append(self._say("guide.last.profile", example=EXAMPLES[PROFILE]))
         return tuple(sentences)
 
     @property
     def values(self) -> Mapping[str, str]:
-        """Returns the gateway's name."""
-        return {"server": self._last.host}
+        """Returns the gateway's name, and those the reader gave."""
+        return {"server": self._last.host, **self._names}
 
     # -- lines --------------------------------------------------------------------------------------
 

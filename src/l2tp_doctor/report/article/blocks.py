@@ -5,11 +5,11 @@ All words beside the article's own are put in here, so the formats hold the same
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from l2tp_doctor.guide.document import Chapter, Command, Document, Entry, Line, Status
+from l2tp_doctor.guide.document import Chapter, Command, Document, Entry, Line, Status, item_groups
 from l2tp_doctor.report.words import Words
 
 Role = Literal["plain", "detail", "label", "caution", "proof", "aside"]
@@ -107,24 +107,15 @@ class _Chapter:
         self._number = 0
 
     def blocks(self) -> Iterator[Block]:
-        shown = [group for group in self._groups() if group[0].status is not Status.IRRELEVANT]
-        folded = [group for group in self._groups() if group[0].status is Status.IRRELEVANT]
+        groups = item_groups(self._lines)
+        shown = [group for group in groups if group[0].status is not Status.IRRELEVANT]
+        folded = [group for group in groups if group[0].status is Status.IRRELEVANT]
         for group in shown:
             for line in group:
                 yield from self._line(line)
         if folded:
             inner = tuple(block for group in folded for line in group for block in self._line(line))
             yield Fold(self._words("guide.folded", count=len(folded)), inner)
-
-    def _groups(self) -> Sequence[Sequence[Line]]:
-        """Returns each item with the paragraphs that follow it."""
-        groups: list[list[Line]] = []
-        for line in self._lines:
-            if line.loose and groups:
-                groups[-1].append(line)
-            else:
-                groups.append([line])
-        return groups
 
     def _line(self, line: Line) -> Iterator[Block]:
         if line.loose:
