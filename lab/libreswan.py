@@ -114,9 +114,6 @@ class Libreswan(LinuxGateway[LibreswanOptions]):
     """One running Libreswan + xl2tpd gateway; its services are ``pluto`` and ``xl2tpd``."""
 
     name = "libreswan"
-    # pluto has the way in ready before Quick Mode's last message and the way out only after it: what comes
-    # right behind that message is answered before there is an SA to answer in.
-    answers_in_clear = True
     daemon = "pluto"
     logs = ("pluto-start", "pluto")
     set_up = _SET_UP + bind_mounts("ipsec.conf:/etc/ipsec.conf", "ipsec.secrets:/etc/ipsec.secrets")

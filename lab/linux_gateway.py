@@ -47,6 +47,15 @@ _STATUS = """
 echo "== ike"; %s
 echo "== state"; ip xfrm state
 echo "== l2tp"; cat /proc/net/pppol2tp
+echo "== xl2tpd"
+# The kernel knows a tunnel once a call is up.  One that is still being set up is xl2tpd's alone, and its
+# SCCRP is repeated for half a minute, in clear text when the SAs are gone.  SIGUSR1 makes it write its list.
+if kill -0 $(cat /run/xl2tpd.pid) 2>/dev/null; then
+    seen=$(($(wc -c </var/log/xl2tpd.log) + 1)); kill -USR1 $(cat /run/xl2tpd.pid)
+    for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        tail -c +$seen /var/log/xl2tpd.log | grep "Number of tunnels open" && break; sleep 0.02
+    done
+fi
 echo "== end"
 true
 """
@@ -142,8 +151,6 @@ class LinuxGateway(ABC, Generic[OptionsT]):
     """
 
     name: ClassVar[str]
-    answers_in_clear: ClassVar[bool] = False
-    """Whether it may send an L2TP message outside ESP, which a firewall on it would have to stop."""
     daemon: ClassVar[str]
     """Process name of the IKE daemon."""
     logs: ClassVar[tuple[str, ...]]
@@ -299,7 +306,11 @@ class LinuxGateway(ABC, Generic[OptionsT]):
         return GatewayStatus(
             ike_sas=self.ike_sas(sections["ike"]),
             ipsec_sas=len(re.findall(r"^src ", sections["state"], re.MULTILINE)),
-            l2tp_tunnels=len(re.findall(r"^\s*TUNNEL '", sections["l2tp"], re.MULTILINE)),
+            l2tp_tunnels=max(
+                len(re.findall(r"^\s*TUNNEL '", sections["l2tp"], re.MULTILINE)),
+                *(int(count) for count in re.findall(r"tunnels open: (\d+)", sections["xl2tpd"])),
+                0,
+            ),
             l2tp_sessions=len(re.findall(r"^\s*SESSION 'sess \d+/[1-9]", sections["l2tp"], re.MULTILINE)),
             text=text,
         )

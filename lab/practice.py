@@ -25,7 +25,6 @@ class Practice:
     """A practice gateway; without native ESP, so dials have to force NAT-T or stand behind a NAT."""
 
     name = "practice"
-    answers_in_clear = False
     psk = "practice-psk"
     users: tuple[User, ...] = (User("practice", "practice-password"),)
 

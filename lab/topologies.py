@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from lab.delay import DelayLink
 from lab.gateway import (
@@ -39,12 +40,17 @@ MAX_HOPS = 16
 
 _GUARD = """
 table inet lab_guard {
-  counter plaintext_l2tp { }
+  counter from_client { }
+  counter from_gateway { }
+  chain plaintext_l2tp {
+    iifname "lan" counter name from_client drop
+    counter name from_gateway drop
+  }
   chain forward {
     type filter hook forward priority -20; policy accept;
-    udp dport 1701 counter name plaintext_l2tp drop
-    udp sport 1701 counter name plaintext_l2tp drop
-    meta l4proto { 47, 115 } counter name plaintext_l2tp drop
+    udp dport 1701 goto plaintext_l2tp
+    udp sport 1701 goto plaintext_l2tp
+    meta l4proto { 47, 115 } goto plaintext_l2tp
   }
 }
 """
@@ -155,11 +161,11 @@ class Topology:
         )
         return f"198.51.100.{10 + number}"
 
-    def plaintext_l2tp_packets(self) -> int:
-        """Return how many packets outside ESP the guard has stopped (UDP 1701, L2TPv3, GRE)."""
+    def plaintext_l2tp_packets(self, sender: Literal["client", "gateway"]) -> int:
+        """Return how many packets of ``sender`` outside ESP the guard has stopped (UDP 1701, L2TPv3, GRE)."""
         total = 0
         for node in self.nodes:
-            words = node.run(["nft", "list", "counter", "inet", "lab_guard", "plaintext_l2tp"]).stdout.split()
+            words = node.run(["nft", "list", "counter", "inet", "lab_guard", f"from_{sender}"]).stdout.split()
             total += int(words[words.index("packets") + 1])
         return total
 

@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Literal
 from l2tp_doctor.knowledge.profile import AUTH_PSK
 from l2tp_doctor.network import sntp
 from l2tp_doctor.network.capture import Endpoint
-from l2tp_doctor.network.driver import Driver
 from l2tp_doctor.network.resolve import resolve
 from l2tp_doctor.network.udp import family_of, local_address_towards
 from l2tp_doctor.probes import certificates, offers
 from l2tp_doctor.probes.interface import CheckRequest
+from l2tp_doctor.probes.phase1_flow import phase1_flow
 from l2tp_doctor.probes.run import Run
-from l2tp_doctor.protocol.engine import Datagram
 from l2tp_doctor.protocol.ikev1 import events as ike
 from l2tp_doctor.protocol.ikev1.events import IkeEvent, Step
-from l2tp_doctor.protocol.ikev1.initiator import Ikev1Initiator
 from l2tp_doctor.protocol.ikev1.policy import Credentials
 from l2tp_doctor.protocol.sntp import NTP_PORT
 
@@ -70,7 +68,6 @@ async def _dial_with_key(run: Run) -> _KeyDial:
     def on_event(event: IkeEvent) -> None:
         if isinstance(event, ike.ReplyReceived):
             found.message_4 = found.message_4 or event.step is Step.MAIN_3
-            run.lossy = run.lossy or event.rtt is None
         elif isinstance(event, ike.MainModeEstablished):
             found.established = True
         elif isinstance(event, ike.NotifyReceived):
@@ -92,30 +89,9 @@ async def _dial_with_key(run: Run) -> _KeyDial:
     offered = next(iter(run.profile.main_mode_batches(AUTH_PSK)))
     policy = offers.experiment_policy(run.profile, tuple(offers.phase1_transform(item) for item in offered))
     policy = replace(policy, stop_after=None)
-    drivers: list[Driver[IkeEvent]] = []
-
-    def arrived(datagram: Datagram) -> None:
-        for driver in drivers:
-            driver.receive(datagram)
-
-    path = run.open_path("key", on_datagram=arrived)
-    try:
-
-        def send(datagram: Datagram) -> None:
-            run.asked(datagram.channel)
-            path.send(datagram)
-
-        engine = Ikev1Initiator(policy, run.path_addresses(path), Credentials(run.request.psk), run.random)
-        drivers.append(Driver(engine, send, on_event, run.started))
-        drivers[0].start()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(finished.wait(), KEY_TIMEOUT)
-        engine.close(drivers[0].now)  # what came up is taken down again
-        drivers[0].pump()
-    finally:
-        for driver in drivers:
-            driver.stop()
-        path.close()
+    credentials = Credentials(run.request.psk)
+    with phase1_flow(run, "key", policy, credentials, on_event), contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(finished.wait(), KEY_TIMEOUT)
     return found
 
 

@@ -12,17 +12,16 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from l2tp_doctor.network import liveness
-from l2tp_doctor.network.driver import Driver
 from l2tp_doctor.network.path import packed
 from l2tp_doctor.probes import offers
 from l2tp_doctor.probes.dialing import Dialing
+from l2tp_doctor.probes.phase1_flow import phase1_flow
 from l2tp_doctor.probes.run import Run
 from l2tp_doctor.protocol import crypto
 from l2tp_doctor.protocol.dial import DialEvent, EspFirstReceived, Failed
 from l2tp_doctor.protocol.engine import Channel, Datagram
 from l2tp_doctor.protocol.ikev1 import events as ike
 from l2tp_doctor.protocol.ikev1.events import IkeEvent, Step
-from l2tp_doctor.protocol.ikev1.initiator import Ikev1Initiator
 from l2tp_doctor.protocol.ikev1.policy import (
     L2TP_PORT,
     Credentials,
@@ -88,7 +87,6 @@ class Outcome:
     aggressive_sa: bool = False
     notify: str = ""
     selected: str = ""
-    retransmitted: bool = False
 
 
 async def phase1(run: Run, name: str, policy: InitiatorPolicy) -> Outcome:
@@ -99,7 +97,6 @@ async def phase1(run: Run, name: str, policy: InitiatorPolicy) -> Outcome:
     def on_event(event: IkeEvent) -> None:
         if isinstance(event, ike.ReplyReceived):
             outcome.reply = True
-            outcome.retransmitted = outcome.retransmitted or event.rtt is None
             outcome.aggressive_sa = event.step is Step.AGGRESSIVE_1
         elif isinstance(event, ike.NotifyReceived):
             outcome.reply = True
@@ -111,41 +108,15 @@ async def phase1(run: Run, name: str, policy: InitiatorPolicy) -> Outcome:
         if isinstance(event, ike.GaveUp) or outcome.reply:
             finished.set()
 
-    drivers: list[Driver[IkeEvent]] = []
-
-    def arrived(datagram: Datagram) -> None:
-        for driver in drivers:
-            driver.receive(datagram)
-
-    path = run.open_path(name, on_datagram=arrived)
-    try:
-        engine = Ikev1Initiator(_hurried(run, policy), run.path_addresses(path), Credentials(), run.random)
-        run.count(lambda: engine.transmission.counted)
-        largest = 0
-
-        def send(datagram: Datagram) -> None:
-            nonlocal largest
-            largest = max(largest, len(datagram.data))
-            run.asked(datagram.channel)
-            path.send(datagram)
-
-        drivers.append(Driver(engine, send, on_event, run.started))
-        drivers[0].start()
+    with phase1_flow(run, name, _hurried(run, policy), Credentials(), on_event) as flow:
         while not finished.is_set():
-            packets = packets_of(largest)
+            engine, packets = flow.engine, packets_of(flow.largest)
             if run.believes_silence(
                 engine.unanswered, engine.channel, at_least=SHORTEST_EXPERIMENT, packets=packets
             ):
                 break
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(finished.wait(), POLL)
-    finally:
-        for driver in drivers:
-            driver.stop()
-        path.close()
-    if outcome.retransmitted:
-        run.lossy = True
-    run.rtt = engine.transmission.estimate if run.rtt is None else run.rtt
     return outcome
 
 
