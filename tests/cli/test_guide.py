@@ -273,15 +273,15 @@ def test_last_without_a_check_is_one_line(home: Path) -> None:
     assert not (home / LAST).exists()
 
 
-WHOLE = """{"target":{"host":"h","address":null},"verdict":"faulty","stage":"nat_t","windows_error":null,
-"causes":[],"observations":[],"timeline":[],"elapsed_seconds":1.0"""
+WHOLE = """{"schema_version":1,"target":{"host":"h","address":null},"verdict":"faulty","stage":"nat_t",
+"windows_error":null,"causes":[],"observations":[],"timeline":[],"elapsed_seconds":1.0"""
 
 
 @pytest.mark.parametrize(
     ("content", "code"),
     [
         ("", 2), ("{}", 2), ("[1,2]", 2), ("\x00\xff", 2), ('{"target": 1}', 2), ("{" * 20000, 2),
-        (WHOLE, 2), (WHOLE + "}", 0),
+        (WHOLE, 2), (WHOLE + "}", 0), (WHOLE.replace("1", "99", 1) + "}", 2),
         (WHOLE + ',"started_at":1e300}', 0), (WHOLE + ',"started_at":-1e17}', 0),
         (WHOLE.replace('"h"', '"\\u001b[2J`x`\\u202e"') + "}", 0),
         (WHOLE.replace('"causes":[]', '"causes":[{"id":"psk-mismatch","probability":1e308,'

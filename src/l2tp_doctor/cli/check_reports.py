@@ -55,6 +55,28 @@ class Report:
     log: SourceLog
 
 
+def load(path: Path) -> bytes:
+    """Returns a file's content, up to one byte more than a report may have.
+
+    Raises:
+        UsageProblemError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_REPORT + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageProblemError("report.unreadable", path=path, reason=reason) from None
+
+
+def modified_at(path: Path) -> float:
+    """Returns the Unix time at which a file was written; 0 where nobody can say."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def read_report(path: Path, data: bytes, *, modified: float, now: float) -> Report:
     """Reads an earlier report.
 
@@ -67,7 +89,7 @@ def read_report(path: Path, data: bytes, *, modified: float, now: float) -> Repo
     Raises:
         UsageProblemError: not a report of ours, of another version, or with content that no dial gives.
     """
-    found = _decode(path, data)
+    found = decode_report(path, data)
     items = _observations(path, found.observations)
     span = max((item.at for item in items), default=0.0)
     said = found.started_at if found.started_at is not None else modified - found.elapsed_seconds
@@ -77,17 +99,22 @@ def read_report(path: Path, data: bytes, *, modified: float, now: float) -> Repo
     return Report(path, printable(found.target.host), found.target.address, log)
 
 
-def _decode(path: Path, data: bytes) -> CheckResult:
+def decode_report(path: Path, data: bytes) -> CheckResult:
+    """Reads a report, as it stands: what is in it may be anybody's words.
+
+    Raises:
+        UsageProblemError: not a report of ours, or of another version.
+    """
     if len(data) > MAX_REPORT:
-        raise UsageProblemError("check.with_long", path=path, limit=MAX_REPORT)
+        raise UsageProblemError("report.long", path=path, limit=MAX_REPORT)
     try:
         text = _as_utf8(data)
         head = msgspec.json.decode(text, type=_Head)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise UsageProblemError("check.with_not_ours", path=path) from None
+        raise UsageProblemError("report.not_ours", path=path) from None
     if head.schema_version != SCHEMA_VERSION:
         version = head.schema_version
-        raise UsageProblemError("check.with_version", path=path, version=version, known=SCHEMA_VERSION)
+        raise UsageProblemError("report.version", path=path, version=version, known=SCHEMA_VERSION)
     if len(head.observations) > MAX_OBSERVATIONS:
         raise _malformed(path, "observations")
     try:
@@ -95,7 +122,7 @@ def _decode(path: Path, data: bytes) -> CheckResult:
     except msgspec.ValidationError as error:
         raise _malformed(path, printable(str(error))) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise UsageProblemError("check.with_not_ours", path=path) from None
+        raise UsageProblemError("report.not_ours", path=path) from None
 
 
 def _as_utf8(data: bytes) -> bytes:
@@ -106,7 +133,7 @@ def _as_utf8(data: bytes) -> bytes:
 
 
 def _malformed(path: Path, where: str) -> UsageProblemError:
-    return UsageProblemError("check.with_malformed", path=path, reason=where)
+    return UsageProblemError("report.malformed", path=path, reason=where)
 
 
 def _observations(path: Path, rows: Sequence[ObservationRow]) -> tuple[Observation, ...]:

@@ -90,7 +90,7 @@ def _is_literal(host: str) -> bool:
 
 def _named(text: str, host: str) -> Report:
     """Reads ``FILE`` or ``PLACE=FILE``; a file's own name may hold the sign as well."""
-    from l2tp_doctor.cli.check_reports import read_report
+    from l2tp_doctor.cli.check_reports import load, modified_at, read_report
     from l2tp_doctor.diagnosis.sources import label
 
     place, sign, name = text.partition("=")
@@ -99,30 +99,12 @@ def _named(text: str, host: str) -> Report:
     elif not label(place):
         raise UsageProblemError("check.with_place", text=text)
     path = Path(name)
-    report = read_report(path, _load(path), modified=_modified(path), now=time.time())
+    report = read_report(path, load(path), modified=modified_at(path), now=time.time())
     if place:
         return replace(report, log=replace(report.log, place=label(place)))
     if host.casefold().rstrip(".") not in (report.host.casefold().rstrip("."), report.address):
         raise UsageProblemError("check.with_other_target", path=path, host=report.host)
     return report
-
-
-def _load(path: Path) -> bytes:
-    from l2tp_doctor.cli.check_reports import MAX_REPORT
-
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_REPORT + 1)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UsageProblemError("check.with_unreadable", path=path, reason=reason) from None
-
-
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 # -- the reflector ------------------------------------------------------------------------------

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from l2tp_doctor.report.json import CheckResult
 
 FILE_NAME = "last-check.json"
-# A check's report has some hundred observations; a file larger than this is not one of ours.
-_MAX_BYTES = 8 * 1024 * 1024
 
 
 def _path() -> Path:
@@ -43,27 +41,19 @@ def recall() -> LastCheck:
     Raises:
         UsageProblemError: there was none, or its file is not one of ours.
     """
-    import msgspec
-
+    from l2tp_doctor.cli.check_reports import decode_report, load, modified_at
     from l2tp_doctor.guide.harmless import one_line
     from l2tp_doctor.guide.personal import LastCheck
     from l2tp_doctor.knowledge import cause_ids
-    from l2tp_doctor.report.json import decode
 
     path = _path()
     try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES)
-        written = path.stat().st_mtime
+        path.stat()
     except FileNotFoundError:
         raise UsageProblemError("guide.no_last") from None
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UsageProblemError("guide.last_unreadable", path=path, reason=reason) from None
-    try:
-        result = decode(content)
-    except msgspec.MsgspecError as error:
-        raise UsageProblemError("guide.last_unreadable", path=path, reason=str(error)) from None
+    except OSError:
+        pass  # reading it will say why
+    result, written = decode_report(path, load(path)), modified_at(path)
     try:
         at = datetime.fromtimestamp(result.started_at or written).astimezone()
     except (OverflowError, ValueError, OSError):  # no time of this calendar
