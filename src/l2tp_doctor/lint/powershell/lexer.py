@@ -309,6 +309,8 @@ _CONTINUING = frozenset({"else", "elseif", "catch", "finally", "while", "until"}
 _EXPRESSION = re.compile(r"[^\n;{}(='\"`#<@\[|&]+")
 
 
+_EACH_METHOD = re.compile(r"\.foreach[ \t]*\Z", re.IGNORECASE)
+
 _Edit = tuple[int, int, str]
 """A range, and the character that stands for each of its own."""
 
@@ -324,6 +326,8 @@ def _edits(view: str, position: int, end: int, depth: int) -> Iterator[_Edit]:
             position += 1
             continue
         if char in _STATEMENT_STARTS:
+            if char == "(" and _EACH_METHOD.search(view, max(0, position - 12), position):
+                yield from _unbraced(view, position)
             fresh = True
             position += 1
             if char == "}" and _begins_statement(view, position):
@@ -366,6 +370,15 @@ def _edits(view: str, position: int, end: int, depth: int) -> Iterator[_Edit]:
         fresh = False
         expression = _EXPRESSION.match(view, position)
         position = expression.end() if expression else position + 1
+
+
+def _unbraced(view: str, position: int) -> Iterator[_Edit]:
+    """``.ForEach({ … })`` becomes ``.ForEach { … } ``, which means the same and the grammar knows."""
+    close = end_of_group(view, position) - 1
+    space = _SPACE.match(view, position + 1)
+    if view.startswith("{", space.end() if space else position + 1) and view.startswith(")", close):
+        yield position, position + 1, " "
+        yield close, close + 1, " "
 
 
 def _after_operator(view: str, position: int) -> bool:

@@ -499,7 +499,10 @@ class Script(ParsedScript):
                 return
 
     def _pipe_variable(self, position: int) -> Values | None:
-        """``$_`` of ``… | ForEach-Object { … }`` is each of the values that come through the pipe."""
+        """``$_`` of ``… | ForEach-Object { … }`` is each of the values that come through the pipe.
+
+        So it is in ``(…).ForEach({ … })``, each of the values before the dot.
+        """
         if self._root is None:
             return None
         node = self._root.descendant_for_byte_range(position, position + 1)
@@ -507,6 +510,8 @@ class Script(ParsedScript):
             if node.type == "command" and node.start_byte < position and self.name_of(node) in _EACH:
                 values, _source = self._piped(node)
                 return _each(values) if values else None
+            if node.type == "invokation_foreach_expression":
+                return _each(self.values.node(node.named_children[0]))
             node = node.parent
         return None
 
