@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
+import pytest
+
 from l2tp_doctor.protocol.ip import (
     ICMP,
     IcmpEcho,
@@ -13,7 +15,7 @@ from l2tp_doctor.protocol.ip import (
     parse_icmp_echo,
     parse_ipv4,
 )
-from l2tp_doctor.protocol.tunnel_echo import LARGE_ATTEMPTS, TunnelEcho
+from l2tp_doctor.protocol.tunnel_echo import LARGE_ATTEMPTS, MAX_INTERFACES, SMALL_ATTEMPTS, TunnelEcho
 
 LOCAL, TARGET = IPv4Address("10.99.0.10"), IPv4Address("10.99.0.1")
 
@@ -75,3 +77,23 @@ def test_where_nothing_comes_through_both_end() -> None:
     assert echo.finished
     assert [item is not None and item.rtt is None for item in outcomes] == [True, True]
     assert now < 10.0
+
+
+@pytest.mark.parametrize(("returns", "interfaces"), [(0, 1), (1, 2), (99, MAX_INTERFACES)])
+def test_an_interface_that_comes_back_gets_all_tries_again_and_that_has_an_end(
+    returns: int, interfaces: int
+) -> None:
+    """``returns``: how often IPCP is negotiated anew, each time after the last try."""
+    echo = TunnelEcho(LOCAL, TARGET, 7, 1400, 0.1)
+    echo.start(0.0)
+    sent, now = 0, 0.0
+    while not echo.finished:
+        small = sum(len(packet) < 1400 for packet in echo.packets_to_send())
+        sent += small
+        if small and sent % SMALL_ATTEMPTS == 0 and returns:
+            returns -= 1
+            echo.interface_is_back()
+        now = echo.get_timer() or now
+        echo.handle_timer(now)
+    assert sent == interfaces * SMALL_ATTEMPTS
+    assert now < 25.0

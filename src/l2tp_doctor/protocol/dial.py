@@ -476,7 +476,10 @@ class Dial:
 
     def _on_ppp(self, event: ppp.LinkEvent, now: float) -> None:
         if isinstance(event, ppp.IpcpOpened):
-            self._start_echo(event, now)
+            if self._echo is None:
+                self._start_echo(event, now)
+            else:
+                self._echo.interface_is_back()
         elif isinstance(event, ppp.LcpOpened):
             mru = event.peer_options.get("MRU")
             self._peer_mru = mru if isinstance(mru, int) else DEFAULT_MRU

@@ -37,6 +37,8 @@ MAX_INTERVAL = 1.0
 LARGE_MAX_INTERVAL = 0.4
 # However lossy the path: what 20 full-sized packets did not get across is no use to anybody.
 MAX_ATTEMPTS = 20
+# How often the peer's interface may come up before its silence is the tunnel's.
+MAX_INTERFACES = 3
 # A full-sized packet takes two fragments in each direction, once ESP and UDP are around it.
 _LARGE_FRAGMENTS = 2
 
@@ -105,6 +107,8 @@ class TunnelEcho:
             max(LARGE_MAX_INTERVAL, interval),
         )
         self._series = (small, large)
+        self._attempts = small.attempts
+        self._interfaces = 1
         self._outgoing: deque[bytes] = deque()
         self._outcomes: deque[EchoOutcome] = deque()
 
@@ -123,6 +127,16 @@ class TunnelEcho:
         """Sends both for the first time."""
         for series in self._series:
             self._send(series, now)
+
+    def interface_is_back(self) -> None:
+        """IPCP was negotiated anew: what was asked meanwhile met no interface and proves nothing.
+
+        The small echo gets all its tries once more, so long as nothing has answered it; twice at most.
+        """
+        small = self._series[0]
+        if not small.over and self._interfaces < MAX_INTERFACES:
+            self._interfaces += 1
+            small.attempts = len(small.sent) + self._attempts
 
     def packets_to_send(self) -> list[bytes]:
         """Returns and forgets the IP packets waiting to be sent."""

@@ -158,7 +158,7 @@ class ChapServer(AuthExchange):
     def __init__(self, outlet: Outlet, policy: RetransmissionPolicy, server: ServerAuth) -> None:
         super().__init__(outlet, policy)
         self._server = server
-        self._identifier = outlet.random(1)[0]
+        self._identifier = outlet.exchange_identifier()
         self._challenge = outlet.random(mschapv2.CHALLENGE_SIZE)
         self._verdict: ControlPacket | None = None
 

@@ -292,11 +292,12 @@ class ControlProtocol:
             self._incoming = packet
             self._fire(Event.RUC, now)
             return
+        if packet.code == Code.CONFIGURE_REQUEST and not woke:
+            # Ahead of our answer: a peer that this answer opens would begin anew for a request behind it.
+            self.hurry(now)
         handler(packet, now)
         if woke:
             self._repeat_for_late_riser(now)
-        elif packet.code == Code.CONFIGURE_REQUEST:
-            self.hurry(now)
 
     def _repeat_for_late_riser(self, now: float) -> None:
         """Sends an old unanswered request again to a peer that has only just come to life.
@@ -329,6 +330,9 @@ class ControlProtocol:
             self._outlet.round_trip.lossy = True
         if self._is_repetition(packet):
             self._repeated_acks += 1
+            if packet not in self._requests_seen:
+                self._requests_seen.append(packet)
+                self._acks_unasked = 0
             if packet == self._requests_seen[-1]:
                 self._incoming = packet
                 self._send_verdict(now)
@@ -340,16 +344,21 @@ class ControlProtocol:
         # it gets the same answer and does not count against Max-Failure.
         if answering and not self._verdict_repeated:
             self._requests_seen.append(packet)
+            self._acks_unasked = 0
             self._progress_at = now
             self._verdict = self._judge_all(options)
         accepted = self._verdict.code is Code.CONFIGURE_ACK
         self._fire(Event.RCR_PLUS if accepted else Event.RCR_MINUS, now)
 
     def _is_repetition(self, packet: ControlPacket) -> bool:
-        # The last request again: our Ack was lost.  An older one: a datagram that took a detour.
+        # The last request again: our Ack was lost.  An older one: a datagram that took a detour.  The last
+        # one's options under another Identifier: the peer was open and heard our own request again, so it
+        # acknowledged that and asks anew (RFC 1661 §4.1: Opened, RCR+).  It lacks our Ack and nothing else,
+        # and going back to Ack-Sent as the table has it would make both sides begin anew in turns.
         return (
             self.state is State.OPENED
-            and packet in self._requests_seen
+            and bool(self._requests_seen)
+            and (packet in self._requests_seen or packet.data == self._requests_seen[-1].data)
             and self._repeated_acks < MAX_REPEATED_ACKS
         )
 

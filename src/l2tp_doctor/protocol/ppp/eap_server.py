@@ -44,7 +44,7 @@ class EapServer(AuthExchange):
         super().__init__(outlet, policy)
         self._server = server
         self._methods = list(methods)
-        self._identifier = outlet.random(1)[0]
+        self._identifier = outlet.exchange_identifier()
         self._challenge = outlet.random(mschapv2.CHALLENGE_SIZE)
         self._stage = int(EapType.IDENTITY)
         self._op_code = int(OpCode.CHALLENGE)

@@ -61,6 +61,7 @@ class PppLink:
         self._ending: events.LinkTerminated | None = None
         self._ended = False
         self._early: Frame | None = None
+        self._early_network: dict[int, Frame] = {}
         gateway = config.gateway
         is_client = config.role is Role.CLIENT
         self._lcp = Lcp(
@@ -216,9 +217,8 @@ class PppLink:
 
     def _receive_network_control(self, frame: Frame, now: float) -> None:
         if self.phase is Phase.AUTHENTICATE and self._exchange is not None:
-            self._exchange.network_phase_seen(now)
-            self._exchange.hurry(now)
-            self._after_exchange(now)
+            self._receive_early(frame, self._exchange, now)
+            return
         if self.phase is not Phase.NETWORK or self._network is None:
             # "All other packets received during this phase MUST be silently discarded." (§3.4, §3.5)
             self._drop(frame, now, "unexpected")
@@ -226,6 +226,19 @@ class PppLink:
         if not self._network.receive(frame, now):
             self._drop(frame, now, "unknown-protocol")
             self._lcp.reject_protocol(frame.protocol, frame.payload, now)
+
+    def _receive_early(self, frame: Frame, exchange: AuthExchange, now: float) -> None:
+        """The peer is in the network phase: what ends the exchange is late, or lost.
+
+        The frame is kept until the exchange is over, and taken then.  §3.5 has it discarded, for its sender
+        will repeat it, after three seconds perhaps.
+        """
+        self._early_network[frame.protocol] = frame
+        exchange.network_phase_seen(now)
+        exchange.hurry(now)
+        self._after_exchange(now)
+        if frame.protocol in self._early_network:
+            self._drop(frame, now, "unexpected")
 
     def _receive_packet(self, frame: Frame, now: float) -> None:
         if self.phase is Phase.NETWORK and self._network and self._network.carries(frame.protocol):
@@ -270,6 +283,7 @@ class PppLink:
         if self._lcp.state in (State.REQ_SENT, State.ACK_SENT):
             self._exchange = None
             self._early = None
+            self._early_network.clear()
             self._advance(PhaseInput.RENEGOTIATE, now)
 
     def _lcp_finished(self, now: float) -> None:
@@ -402,6 +416,9 @@ class PppLink:
         self._advance(PhaseInput.SUCCESS, now)
         self._network = NetworkLayer(self._config, self._outlet, self._events.append, self.close)
         self._network.start(now)
+        early, self._early_network = self._early_network, {}
+        for frame in early.values():
+            self._receive_network_control(frame, now)
 
     # The end.
 

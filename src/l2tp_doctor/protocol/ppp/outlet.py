@@ -33,6 +33,15 @@ class Outlet:
         self.compress_protocol = False
         self._trace = trace
         self._waiting: list[bytes] = []
+        self._exchanges = random(1)[0]
+
+    def exchange_identifier(self) -> int:
+        """Returns the Identifier for a new authentication exchange, another one than its predecessor's.
+
+        An answer to the exchange before a new LCP negotiation may still be under way (RFC 1994 §4.1).
+        """
+        self._exchanges = (self._exchanges + 1) & 0xFF
+        return self._exchanges
 
     def take(self) -> list[bytes]:
         """Returns and forgets the frames waiting to be sent."""

@@ -22,7 +22,7 @@ class PapClient(AuthExchange):
     def __init__(self, outlet: Outlet, policy: RetransmissionPolicy, credentials: Credentials) -> None:
         super().__init__(outlet, policy)
         self._credentials = credentials
-        self._identifier = outlet.random(1)[0]
+        self._identifier = outlet.exchange_identifier()
 
     def start(self, now: float) -> None:
         """Sends the request."""
