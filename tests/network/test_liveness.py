@@ -8,11 +8,12 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from l2tp_doctor.network import icmp_errors, liveness
-from l2tp_doctor.network.liveness import PingUnavailableError, control_port, ping
+from l2tp_doctor.network.liveness import PingUnavailableError, control_port, ping, ping_series
 from l2tp_doctor.protocol.ip import IcmpEcho, build_icmp_echo, build_icmpv6_echo
 from tests.network.limited import LimitedSockets
 
@@ -52,6 +53,24 @@ def test_an_answer_to_somebody_else_s_ping_is_not_ours(monkeypatch: pytest.Monke
     other = IcmpEcho(True, 7, 1, b"another token")
     monkeypatch.setattr(liveness, "_parse", lambda *_: other)
     assert asyncio.run(ping("127.0.0.1", "127.0.0.1", attempts=2, interval=0.02)) is None
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("lost", [(), (2, 3, 6)])
+def test_a_row_of_pings_counts_the_answers(
+    monkeypatch: pytest.MonkeyPatch, lost: tuple[int, ...], address: str
+) -> None:
+    if not (may_ping(socket.SOCK_DGRAM) or may_ping(socket.SOCK_RAW)):
+        pytest.skip("this process may not send ICMP")
+    parse = liveness._parse
+
+    def over_a_lossy_path(*arguments: Any) -> IcmpEcho | None:
+        echo = parse(*arguments)
+        return None if echo is not None and echo.sequence in lost else echo
+
+    monkeypatch.setattr(liveness, "_parse", over_a_lossy_path)
+    answered = asyncio.run(ping_series(address, address, count=8, interval=0.01, settling=0.3))
+    assert answered == 8 - len(lost)
 
 
 REPLY = IcmpEcho(True, 7, 1, b"token")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
 
-from l2tp_doctor.protocol.silence import CHANCE, failure_rate, packets_of, transmissions_needed
+from l2tp_doctor.protocol.silence import CHANCE, failure_rate, hopelessness, packets_of, transmissions_needed
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,22 @@ def test_a_healthy_gateway_is_seldom_called_silent(loss: float) -> None:
         needed = transmissions_needed(failure_rate(4, sent))
         wrong += all(dice.random() < failing for _ in range(needed))
     assert wrong / runs < 3 * CHANCE
+
+
+def test_hopelessness_is_the_ratio_of_two_binomial_likelihoods() -> None:
+    """30 % each way leave 51 % of all questions unanswered, 65 % leave 87.75 %."""
+    ratio = (0.1225**3 * 0.8775**17) / (0.49**3 * 0.51**17)
+    assert hopelessness(3, 20) == pytest.approx(math.log(ratio))
+    assert hopelessness(0, 0) == 0.0
+    assert hopelessness(5, 3) < 0.0  # answers to what nobody counted
+
+
+@pytest.mark.parametrize(("loss", "least", "most"), [(0.3, 0.0, 0.01), (0.65, 0.9, 1.0)])
+def test_forty_questions_tell_a_hopeless_path_from_a_poor_one(loss: float, least: float, most: float) -> None:
+    source = random.Random(1)
+    paths = 2000
+    hopeless = 0
+    for _ in range(paths):
+        answered = sum(source.random() > loss and source.random() > loss for _ in range(40))
+        hopeless += hopelessness(answered, 40) > math.log(200)
+    assert least <= hopeless / paths <= most

@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from l2tp_doctor.network.capture import Endpoint
 from l2tp_doctor.network.icmp_errors import IcmpNotice
@@ -52,42 +52,88 @@ async def ping(local: str, remote: str, *, attempts: int = 3, interval: float = 
     Raises:
         PingUnavailableError: ICMP echo cannot be sent from here.
     """
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[int] = loop.create_future()
+
+    def heard(sequence: int) -> None:
+        if not answered.done():
+            answered.set_result(sequence)
+
+    sent: dict[int, float] = {}
+    with _pinging(local, remote, heard) as send:
+        try:
+            for sequence in range(1, attempts + 1):
+                sent[sequence] = loop.time()
+                send(sequence)
+                with contextlib.suppress(TimeoutError):
+                    number = await asyncio.wait_for(asyncio.shield(answered), interval)
+                    return loop.time() - sent.get(number, sent[sequence])
+            return None
+        finally:
+            answered.cancel()
+
+
+async def ping_series(local: str, remote: str, *, count: int, interval: float, settling: float) -> int:
+    """Sends ICMP echoes at a steady pace and returns how many were answered.
+
+    Args:
+        local: our address.
+        remote: whom to ask.
+        count: how many.
+        interval: seconds between two.
+        settling: seconds to wait for answers after the last.
+
+    Raises:
+        PingUnavailableError: ICMP echo cannot be sent from here.
+    """
+    numbers: set[int] = set()
+    complete = asyncio.Event()
+
+    def heard(sequence: int) -> None:
+        numbers.add(sequence)
+        if len(numbers) == count:
+            complete.set()
+
+    with _pinging(local, remote, heard) as send:
+        for sequence in range(1, count + 1):
+            send(sequence)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(complete.wait(), interval if sequence < count else settling)
+    return len(numbers)
+
+
+@contextlib.contextmanager
+def _pinging(local: str, remote: str, heard: Callable[[int], None]) -> Iterator[Callable[[int], None]]:
+    """Gives what sends the echo of a sequence number; ``heard`` takes the numbers of the answers."""
     family = family_of(remote)
     sock, raw = _ping_socket(family)
     loop = asyncio.get_running_loop()
     identifier = int.from_bytes(os.urandom(2), "big")
     token = os.urandom(16)
-    answered: asyncio.Future[int] = loop.create_future()
 
     def readable() -> None:
         with contextlib.suppress(OSError):
             packet, sender = sock.recvfrom(2048)
-            if str(sender[0]).split("%")[0] != remote.split("%")[0] or answered.done():
+            if str(sender[0]).split("%")[0] != remote.split("%")[0]:
                 return
             echo = _parse(packet, family, raw, remote, local)
             # Unprivileged sockets get an identifier from the kernel, so the token decides.
             if echo is not None and echo.reply and echo.data == token:
-                answered.set_result(echo.sequence)
+                heard(echo.sequence)
 
-    sent: dict[int, float] = {}
-    try:
+    def send(sequence: int) -> None:
+        with contextlib.suppress(OSError):
+            sock.sendto(_echo(identifier, sequence, token, family, local, remote), (remote, 0))
+
+    with sock:
         sock.setblocking(False)
         with contextlib.suppress(OSError):
             sock.bind((local, 0))
         loop.add_reader(sock.fileno(), readable)
-        for sequence in range(1, attempts + 1):
-            message = _echo(identifier, sequence, token, family, local, remote)
-            sent[sequence] = loop.time()
-            with contextlib.suppress(OSError):
-                sock.sendto(message, (remote, 0))
-            with contextlib.suppress(TimeoutError):
-                number = await asyncio.wait_for(asyncio.shield(answered), interval)
-                return loop.time() - sent.get(number, sent[sequence])
-        return None
-    finally:
-        loop.remove_reader(sock.fileno())
-        sock.close()
-        answered.cancel()
+        try:
+            yield send
+        finally:
+            loop.remove_reader(sock.fileno())
 
 
 def _echo(

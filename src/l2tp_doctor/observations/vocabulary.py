@@ -93,6 +93,11 @@ VOCABULARY = _vocabulary(
         float,
         "Of the requests answered in the end, the share of their transmissions that were lost (0 to 1).",
     ),
+    (
+        "path.ping_loss",
+        float,
+        "Share of a row of pings that met no answer (0 to 1), made where the dial has shown loss.",
+    ),
     # Hop by hop: packets whose hop limit runs out on the way, and who said so.
     (
         "hops.control",

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from ipaddress import ip_address
+from math import log
 
 from l2tp_doctor.knowledge.profile import AUTH_PSK, Profile
 from l2tp_doctor.network import icmp_errors, raw_esp
@@ -24,7 +25,7 @@ from l2tp_doctor.protocol.dial import DialEvent
 from l2tp_doctor.protocol.ikev1 import events as ike
 from l2tp_doctor.protocol.ikev1.events import Step
 from l2tp_doctor.protocol.l2tp import events as l2tp
-from l2tp_doctor.protocol.silence import packets_of
+from l2tp_doctor.protocol.silence import hopelessness, packets_of
 from l2tp_doctor.protocol.unanswered import Unanswered
 
 RESOLVE_TIMEOUT = 8.0
@@ -36,15 +37,15 @@ DIAL_TIME = 20.0
 # Seconds after which no further dial begins: somebody waits for the answer.  A lossy one that came as far as
 # PPP took its time for getting there, and SoftEther's PPP does not come back from some losses.
 LAST_DIAL = 15.0
-LAST_DIAL_AFTER_PPP = 22.0
-# A path this bad does not carry a VPN even where a dial gets through in the end.  65 % loss each way leave
-# 0.88 of all questions unanswered, 30 % (which works) 0.51.
-HOPELESS_RATE = 0.75
-HOPELESS_RATE_OF_ANSWERED = 0.7
-HOPELESS_TRANSMISSIONS = 12
+LAST_DIAL_AFTER_PPP = 30.0
+# A path so bad does not carry a VPN even where a dial gets through in the end: what it did with our questions
+# and with a row of pings is this many times likelier than on a poor one that does (``hopelessness``).
+HOPELESS_ODDS = 200.0
 # Share lost of what was answered in the end.  A blocked port raises it by nothing, however long it is asked.
 HOPELESS_LOSS = 0.5
-HOPELESS_AFTER = 13.0
+HOPELESS_AFTER = 10.0
+# Seconds after which a path that has shown loss is sounded with pings.
+SOUNDING_AFTER = 2.0
 
 # Endings that need no second dial to be believed.
 REFUSALS = (
@@ -66,6 +67,8 @@ IPCP_REFUSALS = ("address-refused", "protocol-rejected")
 # given to each, twice on a path that has shown loss.
 SHORTEST_SILENCE = {"main-1": 2.0, "SCCRQ": 3.0, "lcp": 4.0}
 USUAL_SILENCE = 2.8
+# The same, when an earlier dial has met the same silence: its repeated answers were waited for then.
+REPEATED_SILENCE = 1.5
 LOSSY_SILENCE = 4.5
 # Seconds after which L2TP counts as silent: at the latest, and where chance does not explain it.
 L2TP_SILENCE = 2.5
@@ -263,6 +266,8 @@ class _Check:
             asked = None if dialing.finished.done() else dialing.engine.unanswered
             if asked is not None:
                 self._weigh(dialing, asked)
+            if self._run.now >= SOUNDING_AFTER and (self._run.lossy or dialing.engine.lossy):
+                self._begin("ping-series", partial(experiments.ping_series, self._run))
             if self._hopeless() and not dialing.finished.done():
                 return False
         return dialing.finished.result()
@@ -277,7 +282,8 @@ class _Check:
             self._on_l2tp_silence()
         elif asked.what == "lcp" and age >= LCP_SILENCE:
             self._on_lcp_silence()
-        least = SHORTEST_SILENCE.get(asked.what, LOSSY_SILENCE if run.lossy else USUAL_SILENCE)
+        usual = USUAL_SILENCE if not self._believed[asked.what] else REPEATED_SILENCE
+        least = SHORTEST_SILENCE.get(asked.what, LOSSY_SILENCE if run.lossy else usual)
         if self._silent(dialing, asked, least) and all(task.done() for task in self._tasks.values()):
             self._believed[asked.what] += 1
             dialing.give_up()
@@ -292,11 +298,10 @@ class _Check:
         run, current = self._run, self._dialing
         if current is None or run.now < HOPELESS_AFTER or not (run.lossy or current.engine.lossy):
             return False
-        if current.tunnel_up:  # what PPP leaves unanswered may be the gateway's own slowness
-            return run.failure_rate >= HOPELESS_RATE_OF_ANSWERED
-        sent = self._sent + current.engine.sent
-        answers = self._answered + current.engine.counted[0]
-        return sent >= HOPELESS_TRANSMISSIONS and 1.0 - answers / sent >= HOPELESS_RATE
+        # Of IKE and L2TP: what PPP leaves unanswered may be the gateway's own slowness.
+        pongs, pings = run.pings
+        answers = self._answered + current.engine.counted[0] + pongs
+        return hopelessness(answers, self._sent + current.engine.sent + pings) >= log(HOPELESS_ODDS)
 
     @property
     def _loss(self) -> float:
@@ -341,9 +346,23 @@ class _Check:
         )
         enough_time = self._run.deadline >= DIAL_TIME
         # Nothing runs beside Quick Mode that would show loss, and gateways say what they do not like.
-        silent_once = self._believed[Step.QUICK_1.value] == 1
+        silent_once = self._believed[Step.QUICK_1.value] == 1 or self._key_doubted_once()
         lost = self._run.lossy or first_messages_lost or silent_once
         return enough_time and lost and not self._said_why()
+
+    def _key_doubted_once(self) -> bool:
+        """Whether all that speaks against our key is that one dial's message 5 met silence.
+
+        SoftEther repeats its message 6 only every two seconds: where both are lost, it is as silent as with
+        another key.
+        """
+        floated = self._is("nat_t.floated", True)
+        port_answers = "experiment.main_4500.reply" if floated else "experiment.echo_500.reply"
+        return (
+            offers.authentication_for(self._run.request) == AUTH_PSK
+            and self._believed[Step.MAIN_5.value] == 1
+            and self._is(port_answers, True)
+        )
 
     def _proven(self) -> bool:
         """Whether chance was ruled out for the very message that stayed unanswered.

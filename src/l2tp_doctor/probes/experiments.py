@@ -53,6 +53,10 @@ SHORTEST_EXPERIMENT = 1.0
 POLL = 0.05
 IKEV2_WAITS = (0.4, 0.4, 0.45, 0.5, 0.55, 0.6)
 PADDED_SIZE = 1800
+# Enough to tell a path that loses 30 % each way (half of all pings) from one that loses 65 % (seven in
+# eight), in less time than a dial needs to try again.
+PINGS = 24
+PING_INTERVAL = 0.1  # seconds
 # Seconds after which a second dial's own silence may be believed: Quick Mode 3 has left three times by then.
 SHORTEST_DIAL = 1.5
 L2TP_PATIENCE = 4.0  # seconds for a second dial to show whether L2TP answers
@@ -166,6 +170,24 @@ async def ping(run: Run) -> None:
             run.rtt = rtt if run.rtt is None else run.rtt
             run.count(lambda: (1, 1))
             run.observe("host.ping_rtt", round(rtt, 6), "ping")
+
+
+async def ping_series(run: Run) -> None:
+    """How much does the path lose of what no VPN daemon has a part in?  A row of ICMP echoes."""
+    with run.experiment("ping-series"):
+        try:
+            answered = await liveness.ping_series(
+                run.local, run.remote, count=PINGS, interval=PING_INTERVAL, settling=run.settling
+            )
+        except liveness.PingUnavailableError as error:
+            run.observe("path.ping_loss", None, "ping-series", reason=str(error))
+            return
+        if not answered:
+            run.observe("path.ping_loss", None, "ping-series", reason="no ping is answered at all")
+            return
+        run.pings = (answered, PINGS)
+        run.count(lambda: (answered, PINGS))
+        run.observe("path.ping_loss", round(1.0 - answered / PINGS, 3), "ping-series")
 
 
 async def control_port(run: Run) -> None:

@@ -66,6 +66,8 @@ class Run:
         self._asked: set[Channel] = set()
         self.lossy = False
         """Something was answered only after it had been sent again."""
+        self.pings = (0, 0)
+        """How many of a row of pings were answered, and how many were sent; both 0 where none ever is."""
         self.rtt: float | None = None
         """A round-trip time that something measured, in seconds."""
         self._sent_at: dict[Channel, list[float]] = {}

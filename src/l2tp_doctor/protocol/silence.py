@@ -23,8 +23,12 @@ CHANCE = 1e-3
 PRIOR_LOST = 1.5
 PRIOR_ANSWERED = 0.65
 
+POOR = 1.0 - 0.7**2
+HOPELESS = 1.0 - 0.35**2
+"""Shares of questions without an answer: see :func:`hopelessness`."""
+
 # Beyond this no number of questions says anything in the time a diagnosis has.
-_HOPELESS = 0.98
+_NEARLY_ALL = 0.98
 _LARGEST_PACKET = 1472
 """Octets of a UDP payload that fit one Ethernet frame (1500 - 20 - 8)."""
 
@@ -48,11 +52,24 @@ def transmissions_needed(rate: float, *, out: int = 1, back: int = 1) -> int:
         out: packets a question takes, fragments counted.
         back: packets its answer would take.
     """
-    passing = (1.0 - min(max(rate, 0.0), _HOPELESS)) ** ((out + back) / 2)
+    passing = (1.0 - min(max(rate, 0.0), _NEARLY_ALL)) ** ((out + back) / 2)
     failing = 1.0 - passing
     if failing <= CHANCE:
         return 1
     return math.ceil(math.log(CHANCE) / math.log(failing))
+
+
+def hopelessness(answered: int, sent: int) -> float:
+    """Returns the natural logarithm of how much likelier a hopeless path makes this than a poor one.
+
+    The poor path loses 30 % each way, and a VPN comes up over it; the hopeless one 65 %.
+
+    Args:
+        answered: questions answered.
+        sent: all transmissions, those of questions without an answer included.
+    """
+    lost = max(0, sent - answered)
+    return answered * math.log((1.0 - HOPELESS) / (1.0 - POOR)) + lost * math.log(HOPELESS / POOR)
 
 
 def packets_of(size: int) -> int:
