@@ -30,7 +30,7 @@ from l2tp_doctor.protocol.unanswered import Unanswered
 
 RESOLVE_TIMEOUT = 8.0
 # A dial over a path that has shown loss is tried again before silence is believed.
-MAX_DIALS = 3
+MAX_DIALS = 5
 # Seconds of the budget another dial needs to say more than the one before it: over a path that loses a fifth
 # of everything each way nearly all dials are over by then.
 DIAL_TIME = 20.0
@@ -40,7 +40,7 @@ LAST_DIAL = 15.0
 LAST_DIAL_AFTER_PPP = 30.0
 # A path so bad does not carry a VPN even where a dial gets through in the end: what it did with our questions
 # and with a row of pings is this many times likelier than on a poor one that does (``hopelessness``).
-HOPELESS_ODDS = 200.0
+HOPELESS_ODDS = 1000.0
 # Share lost of what was answered in the end.  A blocked port raises it by nothing, however long it is asked.
 HOPELESS_LOSS = 0.5
 HOPELESS_AFTER = 10.0
@@ -144,6 +144,8 @@ class _Check:
         self._forced = False
         self._closing = False
         self._believed: Counter[str] = Counter()
+        self._acknowledged = 0  # dials that ended with a request acknowledged and not answered
+        self._dials_left = 0
         self._sent = 0  # by the dials before this one
         self._answered = 0
         self._batch = 0
@@ -166,12 +168,16 @@ class _Check:
 
     async def _dial_until_believed(self) -> bool:
         for number in range(MAX_DIALS):
+            self._dials_left = MAX_DIALS - 1 - number
             if await self._dial():
                 return True  # nothing is left to explain; what still runs is cancelled
             if self._hopeless() and self._loss >= HOPELESS_LOSS:
                 return False  # an experiment would be answered as seldom, and say no more
             self._on_dial_over()
             await self._await_experiments()
+            if self._only_one_port_answered():
+                self._begin("ping-series", partial(experiments.ping_series, self._run))
+                await self._await_experiments()
             if not number and self._swept_away():
                 continue
             if self._hopeless() or not self._worth_another_dial():
@@ -284,9 +290,23 @@ class _Check:
             self._on_lcp_silence()
         usual = USUAL_SILENCE if not self._believed[asked.what] else REPEATED_SILENCE
         least = SHORTEST_SILENCE.get(asked.what, LOSSY_SILENCE if run.lossy else usual)
+        if self._better_dialled_again(dialing, asked):
+            dialing.give_up()
+            return
         if self._silent(dialing, asked, least) and all(task.done() for task in self._tasks.values()):
             self._believed[asked.what] += 1
             dialing.give_up()
+
+    def _better_dialled_again(self, dialing: Dialing, asked: Unanswered) -> bool:
+        """Whether a lossy path has to be asked from the start: Libreswan does not repeat its message 6."""
+        run = self._run
+        return (
+            asked.what == Step.MAIN_5.value
+            and (run.lossy or dialing.engine.lossy)
+            and run.now - asked.first_sent >= LOSSY_SILENCE
+            and self._dials_left > 0
+            and run.now <= LAST_DIAL
+        )
 
     def _silent(self, dialing: Dialing, asked: Unanswered, at_least: float) -> bool:
         return self._run.believes_silence(
@@ -346,7 +366,9 @@ class _Check:
         )
         enough_time = self._run.deadline >= DIAL_TIME
         # Nothing runs beside Quick Mode that would show loss, and gateways say what they do not like.
-        silent_once = self._believed[Step.QUICK_1.value] == 1 or self._key_doubted_once()
+        silent_once = (
+            self._believed[Step.QUICK_1.value] == 1 or self._acknowledged == 1 or self._key_doubted_once()
+        )
         lost = self._run.lossy or first_messages_lost or silent_once
         return enough_time and lost and not self._said_why()
 
@@ -399,6 +421,15 @@ class _Check:
             "experiment.source_other.reply", True
         )
 
+    def _only_one_port_answered(self) -> bool:
+        """Whether UDP 500 looks blocked and ping as well: a row of pings tells that from a lossy path."""
+        return (
+            self._is("ike.main.reply_2", False)
+            and self._is("experiment.main_500.reply", False)
+            and self._is("experiment.main_4500.reply", True)
+            and self._is("host.ping_reply", False)
+        )
+
     def _said_why(self) -> bool:
         """Whether the gateway refused in words, or a credential is missing: another dial ends the same."""
         failed = self._run.log.latest("ppp.auth.result")
@@ -442,6 +473,7 @@ class _Check:
             if certificates.judge(self._run, event):
                 self._compare_clocks()
         elif isinstance(event, l2tp.ControlSilent | l2tp.ControlAcknowledgedOnly):
+            self._acknowledged += isinstance(event, l2tp.ControlAcknowledgedOnly)
             self._on_l2tp_silence()
 
     def _on_silence(self, step: Step) -> None:
