@@ -94,6 +94,11 @@ VOCABULARY = _vocabulary(
         "Of the requests answered in the end, the share of their transmissions that were lost (0 to 1).",
     ),
     (
+        "path.hopeless",
+        bool,
+        "So much is lost that a path losing 65 % each way explains it far better than 30 %.",
+    ),
+    (
         "path.ping_loss",
         float,
         "Share of a row of pings that met no answer (0 to 1), made where the dial has shown loss.",

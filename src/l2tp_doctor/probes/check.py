@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from ipaddress import ip_address
@@ -20,6 +19,7 @@ from l2tp_doctor.probes import authentication, certificates, experiments, offers
 from l2tp_doctor.probes.dialing import Dialing
 from l2tp_doctor.probes.hops import hops
 from l2tp_doctor.probes.interface import CheckRequest, Listener, Measurement
+from l2tp_doctor.probes.redial import LAST_DIAL, Redial
 from l2tp_doctor.probes.run import Run
 from l2tp_doctor.protocol.dial import DialEvent
 from l2tp_doctor.protocol.ikev1 import events as ike
@@ -31,13 +31,6 @@ from l2tp_doctor.protocol.unanswered import Unanswered
 RESOLVE_TIMEOUT = 8.0
 # A dial over a path that has shown loss is tried again before silence is believed.
 MAX_DIALS = 5
-# Seconds of the budget another dial needs to say more than the one before it: over a path that loses a fifth
-# of everything each way nearly all dials are over by then.
-DIAL_TIME = 20.0
-# Seconds after which no further dial begins: somebody waits for the answer.  A lossy one that came as far as
-# PPP took its time for getting there, and SoftEther's PPP does not come back from some losses.
-LAST_DIAL = 15.0
-LAST_DIAL_AFTER_PPP = 30.0
 # A path so bad does not carry a VPN even where a dial gets through in the end: what it did with our questions
 # and with a row of pings is this many times likelier than on a poor one that does (``hopelessness``).
 HOPELESS_ODDS = 1000.0
@@ -46,20 +39,6 @@ HOPELESS_LOSS = 0.5
 HOPELESS_AFTER = 10.0
 # Seconds after which a path that has shown loss is sounded with pings.
 SOUNDING_AFTER = 2.0
-
-# Endings that need no second dial to be believed.
-REFUSALS = (
-    "ike.notify.clear",
-    "ike.notify.encrypted",
-    "ike.main.undecryptable_reply",
-    "ike.main.hash_valid",
-    "ike.main.needs_psk",
-    "ike.main.needs_certificate",
-    "l2tp.stopccn",
-    "l2tp.cdn",
-    "ppp.auth.needs_credentials",
-)
-IPCP_REFUSALS = ("address-refused", "protocol-rejected")
 
 # Seconds a request of the dial's must have gone unanswered before chance is weighed at all; by then every
 # experiment it starts has begun, and Quick Mode 3 has left four times.
@@ -143,8 +122,7 @@ class _Check:
         self._no_raw_socket = ""
         self._forced = False
         self._closing = False
-        self._believed: Counter[str] = Counter()
-        self._acknowledged = 0  # dials that ended with a request acknowledged and not answered
+        self._redial = Redial(run)
         self._dials_left = 0
         self._sent = 0  # by the dials before this one
         self._answered = 0
@@ -171,18 +149,20 @@ class _Check:
             self._dials_left = MAX_DIALS - 1 - number
             if await self._dial():
                 return True  # nothing is left to explain; what still runs is cancelled
+            if self._hopeless():
+                self._run.observe("path.hopeless", True, "dial")
             if self._hopeless() and self._loss >= HOPELESS_LOSS:
                 return False  # an experiment would be answered as seldom, and say no more
             self._on_dial_over()
             await self._await_experiments()
-            if self._only_one_port_answered():
+            if self._redial.only_one_port_answered():
                 self._begin("ping-series", partial(experiments.ping_series, self._run))
                 await self._await_experiments()
-            if not number and self._swept_away():
+            if not number and self._redial.swept_away():
                 continue
-            if self._hopeless() or not self._worth_another_dial():
+            if self._hopeless() or not self._redial.worth_another_dial():
                 return False
-            if number and self._only_other_ports_answered():
+            if number and self._redial.only_other_ports_answered():
                 return False
         return False
 
@@ -288,13 +268,13 @@ class _Check:
             self._on_l2tp_silence()
         elif asked.what == "lcp" and age >= LCP_SILENCE:
             self._on_lcp_silence()
-        usual = USUAL_SILENCE if not self._believed[asked.what] else REPEATED_SILENCE
+        usual = USUAL_SILENCE if not self._redial.believed[asked.what] else REPEATED_SILENCE
         least = SHORTEST_SILENCE.get(asked.what, LOSSY_SILENCE if run.lossy else usual)
         if self._better_dialled_again(dialing, asked):
             dialing.give_up()
             return
         if self._silent(dialing, asked, least) and all(task.done() for task in self._tasks.values()):
-            self._believed[asked.what] += 1
+            self._redial.believed[asked.what] += 1
             dialing.give_up()
 
     def _better_dialled_again(self, dialing: Dialing, asked: Unanswered) -> bool:
@@ -353,106 +333,6 @@ class _Check:
         if transmission.rtt is not None:
             run.observe("path.rtt", round(transmission.rtt, 6), "dial")
 
-    def _worth_another_dial(self) -> bool:
-        """Only an ending that loss may explain is worth asking again."""
-        came_far = self._run.lossy and self._is("ppp.lcp.opened", True)
-        if self._run.now > (LAST_DIAL_AFTER_PPP if came_far else LAST_DIAL) or self._proven():
-            return False
-        # Before a first answer an experiment has to show that the port answers at all.
-        # SoftEther repeats message 4 only every two seconds: where that is lost, a new dial gets on.
-        early = self._is("ike.main.reply_2", False) or self._is("ike.main.reply_4", False)
-        first_messages_lost = early and (
-            self._is("experiment.main_500.reply", True) or self._is("experiment.small.reply", True)
-        )
-        enough_time = self._run.deadline >= DIAL_TIME
-        # Nothing runs beside Quick Mode that would show loss, and gateways say what they do not like.
-        silent_once = (
-            self._believed[Step.QUICK_1.value] == 1 or self._acknowledged == 1 or self._key_doubted_once()
-        )
-        lost = self._run.lossy or first_messages_lost or silent_once
-        return enough_time and lost and not self._said_why()
-
-    def _key_doubted_once(self) -> bool:
-        """Whether all that speaks against our key is that one dial's message 5 met silence.
-
-        SoftEther repeats its message 6 only every two seconds: where both are lost, it is as silent as with
-        another key.
-        """
-        floated = self._is("nat_t.floated", True)
-        port_answers = "experiment.main_4500.reply" if floated else "experiment.echo_500.reply"
-        return (
-            offers.authentication_for(self._run.request) == AUTH_PSK
-            and self._believed[Step.MAIN_5.value] == 1
-            and self._is(port_answers, True)
-        )
-
-    def _proven(self) -> bool:
-        """Whether chance was ruled out for the very message that stayed unanswered.
-
-        Not for those in the middle of Main Mode: a gateway that repeats its answers only in its own time, as
-        SoftEther does, stays silent when one of them is lost.  For L2TP on a path that has shown loss it
-        takes two dials: Quick Mode 3 may have been lost, and the experiment's dial may have taken the first
-        one's place on the gateway.
-        """
-        if self._believed["main-1"]:
-            return True
-        return self._believed["SCCRQ"] > (1 if self._run.lossy else 0)
-
-    def _swept_away(self) -> bool:
-        """Whether the gateway deleted a brand-new SA without a word of reason.
-
-        SoftEther forgets a client by its address and port: what an earlier, broken dial left behind there
-        takes a new one along when its time is up, some ten seconds later.
-        """
-        log = self._run.log
-        return (
-            self._is("ike.quick.established", True)
-            and log.latest("ike.delete") is not None
-            and log.latest("ike.notify.encrypted") is None
-            and log.latest("l2tp.sccrp") is None
-            # Libreswan does so when an experiment's dial goes, which has told what there is to know.
-            and not self._is("experiment.esp_udp.received", True)
-            and not self._is("experiment.esp_native.received", True)
-        )
-
-    def _only_other_ports_answered(self) -> bool:
-        """Whether the dial's own source port is what stays silent: a second dial shows that it is no loss."""
-        return self._is("experiment.source_500.reply", False) and self._is(
-            "experiment.source_other.reply", True
-        )
-
-    def _only_one_port_answered(self) -> bool:
-        """Whether UDP 500 looks blocked and ping as well: a row of pings tells that from a lossy path."""
-        return (
-            self._is("ike.main.reply_2", False)
-            and self._is("experiment.main_500.reply", False)
-            and self._is("experiment.main_4500.reply", True)
-            and self._is("host.ping_reply", False)
-        )
-
-    def _said_why(self) -> bool:
-        """Whether the gateway refused in words, or a credential is missing: another dial ends the same."""
-        failed = self._run.log.latest("ppp.auth.result")
-        certificate = self._run.log.latest("certificate.problem")
-        address = self._run.log.latest("ppp.ipcp.rejected")
-        # SoftEther asks for EAP first and takes MS-CHAPv2 too: only without agreement is a refusal the end.
-        no_agreement = (
-            self._run.log.latest("ppp.auth.refused") is not None
-            and self._run.log.latest("ppp.auth.protocol") is None
-        )
-        return (
-            no_agreement
-            or any(self._run.log.latest(name) is not None for name in REFUSALS)
-            or (failed is not None and failed.value == "failure")
-            or (address is not None and address.value in IPCP_REFUSALS)
-            or (certificate is not None and certificate.value is not None)
-            or self._is("experiment.l2tp_ephemeral.lcp", True)
-        )
-
-    def _is(self, name: str, value: bool) -> bool:
-        latest = self._run.log.latest(name)
-        return latest is not None and latest.value is value
-
     # -- experiments --------------------------------------------------------------------------
 
     def _on_event(self, event: DialEvent) -> None:
@@ -473,7 +353,7 @@ class _Check:
             if certificates.judge(self._run, event):
                 self._compare_clocks()
         elif isinstance(event, l2tp.ControlSilent | l2tp.ControlAcknowledgedOnly):
-            self._acknowledged += isinstance(event, l2tp.ControlAcknowledgedOnly)
+            self._redial.acknowledged += isinstance(event, l2tp.ControlAcknowledgedOnly)
             self._on_l2tp_silence()
 
     def _on_silence(self, step: Step) -> None:
@@ -524,10 +404,10 @@ class _Check:
 
     def _on_l2tp_silence(self) -> None:
         encapsulation = self._run.log.latest("esp.encapsulation")
-        if encapsulation is None or self._is("l2tp.sccrp", True):
+        if encapsulation is None or self._run.holds("l2tp.sccrp", True):
             return
         in_udp = encapsulation.value == "udp"
-        if self._is("nat.client_behind", True):
+        if self._run.holds("nat.client_behind", True):
             self._begin("l2tp-port", partial(experiments.l2tp_from_another_port, self._run))
         if in_udp and self._no_raw_socket:
             if self._run.log.latest("experiment.esp_native.received") is None:
@@ -540,16 +420,20 @@ class _Check:
 
     def _on_lcp_silence(self) -> None:
         # The tunnel is up and the call in it stays silent: behind a NAT another client may own the tunnel.
-        if self._is("l2tp.established", True) and self._is("nat.client_behind", True):
+        if self._run.holds("l2tp.established", True) and self._run.holds("nat.client_behind", True):
             self._begin("l2tp-port-ppp", partial(experiments.ppp_from_another_port, self._run))
 
     def _on_dial_over(self) -> None:
-        if self._is("ppp.lcp.opened", False):
+        if self._run.holds("ppp.lcp.opened", False):
             self._on_lcp_silence()
         # Libreswan drops Quick Mode in silence while a neighbour behind the NAT has the same selectors.
         # Asked only now: a second dial from the same address could take the place of a slow first one.
         in_silence = self._run.log.latest("ike.notify.encrypted") is None
-        if in_silence and self._is("nat.client_behind", True) and self._is("ike.quick.reply_2", False):
+        if (
+            in_silence
+            and self._run.holds("nat.client_behind", True)
+            and self._run.holds("ike.quick.reply_2", False)
+        ):
             self._begin("l2tp-port", partial(experiments.l2tp_from_another_port, self._run))
 
     def _begin_hops(self) -> None:

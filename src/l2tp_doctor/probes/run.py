@@ -153,6 +153,11 @@ class Run:
         if len(times) < MAX_TIMES:
             times.append(self.now)
 
+    def holds(self, name: str, value: bool) -> bool:
+        """Whether something was observed, and its latest value is this."""
+        latest = self.log.latest(name)
+        return latest is not None and latest.value is value
+
     # -- when a silence is believed -----------------------------------------------------------
 
     def count(self, counter: Counter) -> None:
