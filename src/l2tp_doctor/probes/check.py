@@ -282,7 +282,8 @@ class _Check:
         run = self._run
         return (
             asked.what == Step.MAIN_5.value
-            and (run.lossy or dialing.engine.lossy)
+            and run.loses_packets
+            and not run.holds("experiment.main_4500.reply", False)
             and run.now - asked.first_sent >= LOSSY_SILENCE
             and self._dials_left > 0
             and run.now <= LAST_DIAL

@@ -47,8 +47,9 @@ class Redial:
     def worth_another_dial(self) -> bool:
         """Only an ending that loss may explain is worth asking again."""
         holds = self._run.holds
-        came_far = self._run.lossy and holds("ppp.lcp.opened", True)
-        if self._run.now > (LAST_DIAL_AFTER_PPP if came_far else LAST_DIAL) or self._proven():
+        came_far = self._run.loses_packets and holds("ppp.lcp.opened", True)
+        latest = LAST_DIAL_AFTER_PPP if came_far else LAST_DIAL
+        if self._run.now > latest or self._proven() or self._port_is_silent():
             return False
         # Before a first answer an experiment has to show that the port answers at all.
         # SoftEther repeats message 4 only every two seconds: where that is lost, a new dial gets on.
@@ -61,7 +62,7 @@ class Redial:
         silent_once = (
             self.believed[Step.QUICK_1.value] == 1 or self.acknowledged == 1 or self._key_doubted_once()
         )
-        lost = self._run.lossy or first_messages_lost or silent_once
+        lost = self._run.loses_packets or first_messages_lost or silent_once
         return enough_time and lost and not self._said_why()
 
     def _key_doubted_once(self) -> bool:
@@ -78,6 +79,10 @@ class Redial:
             and self.believed[Step.MAIN_5.value] == 1
             and holds(port_answers, True)
         )
+
+    def _port_is_silent(self) -> bool:
+        """Whether two dials and an experiment met silence on UDP 4500: a third would, too."""
+        return self.believed[Step.MAIN_5.value] > 1 and self._run.holds("experiment.main_4500.reply", False)
 
     def _proven(self) -> bool:
         """Whether chance was ruled out for the very message that stayed unanswered.

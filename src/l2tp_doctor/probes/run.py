@@ -32,6 +32,8 @@ MIN_SETTLING = 0.3
 # Seconds a port must have been silent, however often it was asked meanwhile.
 SHORTEST_SILENCE = 2.0
 MIN_TRANSMISSIONS = 8
+# Of a row of pings so many may go unanswered on a path that loses nothing to speak of.
+LATE_PINGS = 1
 PORT_NAMES = {Channel.IKE: "udp500", Channel.NAT_T: "udp4500"}
 ICMP_NAMES = {**PORT_NAMES, Channel.ESP: "esp"}
 
@@ -152,6 +154,12 @@ class Run:
         times = self._sent_at.setdefault(channel, [])
         if len(times) < MAX_TIMES:
             times.append(self.now)
+
+    @property
+    def loses_packets(self) -> bool:
+        """Whether something had to be sent again, and no row of pings shows that the answer was only late."""
+        answered, sent = self.pings
+        return self.lossy and (not sent or sent - answered > LATE_PINGS)
 
     def holds(self, name: str, value: bool) -> bool:
         """Whether something was observed, and its latest value is this."""
