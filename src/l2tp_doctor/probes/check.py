@@ -31,8 +31,8 @@ from l2tp_doctor.protocol.unanswered import Unanswered
 RESOLVE_TIMEOUT = 8.0
 # A dial over a path that has shown loss is tried again before silence is believed.
 MAX_DIALS = 5
-# A path so bad does not carry a VPN even where a dial gets through in the end: what it did with our questions
-# and with a row of pings is this many times likelier than on a poor one that does (``hopelessness``).
+# A path so bad carries no VPN even where a dial gets through in the end: what it did with a row of pings
+# (or our questions) is this many times likelier than on a poor one that does (``hopelessness``).
 HOPELESS_ODDS = 1000.0
 # Share lost of what was answered in the end.  A blocked port raises it by nothing, however long it is asked.
 HOPELESS_LOSS = 0.5
@@ -299,10 +299,13 @@ class _Check:
         run, current = self._run, self._dialing
         if current is None or run.now < HOPELESS_AFTER or not (run.lossy or current.engine.lossy):
             return False
-        # Of IKE and L2TP: what PPP leaves unanswered may be the gateway's own slowness.
-        pongs, pings = run.pings
-        answers = self._answered + current.engine.counted[0] + pongs
-        return hopelessness(answers, self._sent + current.engine.sent + pings) >= log(HOPELESS_ODDS)
+        answered, sent = run.pings
+        if not sent:
+            # Of IKE and L2TP, for want of something better: SoftEther and Libreswan do not repeat each answer
+            # when they are asked again, and what PPP leaves unanswered may be a gateway's own slowness.
+            answered = self._answered + current.engine.counted[0]
+            sent = self._sent + current.engine.sent
+        return hopelessness(answered, sent) >= log(HOPELESS_ODDS)
 
     @property
     def _loss(self) -> float:

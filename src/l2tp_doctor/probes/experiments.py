@@ -37,7 +37,7 @@ from l2tp_doctor.protocol.isakmp.payloads import Identification
 from l2tp_doctor.protocol.l2tp.events import TunnelEstablished
 from l2tp_doctor.protocol.nat_t import unwrap_isakmp, wrap_isakmp
 from l2tp_doctor.protocol.ppp.events import LcpOpened
-from l2tp_doctor.protocol.silence import packets_of
+from l2tp_doctor.protocol.silence import hopelessness, packets_of
 from l2tp_doctor.protocol.unanswered import Unanswered
 from l2tp_doctor.protocol.wire import WireError
 
@@ -57,6 +57,9 @@ PADDED_SIZE = 1800
 # eight), in less time than a dial needs to try again.
 PINGS = 24
 PING_INTERVAL = 0.1  # seconds
+# Where they leave that open, another row is sent.
+MAX_PINGS = 2 * PINGS
+SURELY_POOR = -3.0  # of hopelessness: twenty to one
 # Seconds after which a second dial's own silence may be believed: Quick Mode 3 has left three times by then.
 SHORTEST_DIAL = 1.5
 L2TP_PATIENCE = 4.0  # seconds for a second dial to show whether L2TP answers
@@ -175,19 +178,22 @@ async def ping(run: Run) -> None:
 async def ping_series(run: Run) -> None:
     """How much does the path lose of what no VPN daemon has a part in?  A row of ICMP echoes."""
     with run.experiment("ping-series"):
-        try:
-            answered = await liveness.ping_series(
-                run.local, run.remote, count=PINGS, interval=PING_INTERVAL, settling=run.settling
-            )
-        except liveness.PingUnavailableError as error:
-            run.observe("path.ping_loss", None, "ping-series", reason=str(error))
-            return
-        if not answered:
-            run.observe("path.ping_loss", None, "ping-series", reason="no ping is answered at all")
-            return
-        run.pings = (answered, PINGS)
-        run.count(lambda: (answered, PINGS))
-        run.observe("path.ping_loss", round(1.0 - answered / PINGS, 3), "ping-series")
+        answered = sent = 0
+        while sent < MAX_PINGS and (not sent or hopelessness(answered, sent) > SURELY_POOR):
+            try:
+                answered += await liveness.ping_series(
+                    run.local, run.remote, count=PINGS, interval=PING_INTERVAL, settling=run.settling
+                )
+            except liveness.PingUnavailableError as error:
+                run.observe("path.ping_loss", None, "ping-series", reason=str(error))
+                return
+            sent += PINGS
+            if not answered:
+                run.observe("path.ping_loss", None, "ping-series", reason="no ping is answered at all")
+                return
+        run.pings = (answered, sent)
+        run.count(lambda: (answered, sent))
+        run.observe("path.ping_loss", round(1.0 - answered / sent, 3), "ping-series")
 
 
 async def control_port(run: Run) -> None:
