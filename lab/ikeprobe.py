@@ -5,7 +5,6 @@ Deliberately independent of the product's own protocol code: the lab must not sh
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 
@@ -34,14 +33,14 @@ def main_mode_1(cookie: bytes) -> bytes:
     return header + sa + vendor
 
 
-def answers(address: str, timeout: float) -> bool:
+def answers(address: str, timeout: float, cookie: bytes) -> bool:
     """Send one Main Mode 1 to UDP 500 and say whether a Main Mode 2 for it came back.
 
     Args:
         address: IPv4 address, from the calling thread's network namespace.
         timeout: seconds to wait.
+        cookie: the initiator's, 8 bytes.
     """
-    cookie = os.urandom(8)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
         channel.settimeout(timeout)
         channel.connect((address, 500))

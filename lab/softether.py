@@ -64,6 +64,7 @@ class SoftEther:
         self._process: ManagedProcess | None = None
         self._initial: str | None = None
         self._probes: set[str] = set()
+        self._cookie = b""
         with contextlib.ExitStack() as guard:
             guard.callback(self.close)
             self._install()
@@ -104,6 +105,9 @@ class SoftEther:
         # It drops the first messages after its ports are open, so only an answer proves that it is ready.
         # The half-open SA of that proof is not a client's; SoftEther deletes it after 10 s.
         self._wait("Main Mode", self._answers)
+        # The log lags behind on a busy machine: what it says of our proof later would look like a client's.
+        written = f"Initiator Cookie: 0x{int.from_bytes(self._cookie, 'big'):X},"
+        self._wait("its log", lambda: written in self._current_log())
         self._probes = _alive(self._current_log(), _IKE_SA)
 
     def stop(self) -> None:
@@ -334,7 +338,8 @@ class SoftEther:
         return self.site.namespace.call(connect)
 
     def _answers(self) -> bool:
-        return self.site.namespace.call(ikeprobe.answers, GATEWAY_ADDRESS, 0.1)
+        self._cookie = os.urandom(8)
+        return self.site.namespace.call(ikeprobe.answers, GATEWAY_ADDRESS, 0.1, self._cookie)
 
     def _wait(self, what: str, condition: object) -> None:
         if not callable(condition):
