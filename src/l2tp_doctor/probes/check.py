@@ -149,8 +149,6 @@ class _Check:
             self._dials_left = MAX_DIALS - 1 - number
             if await self._dial():
                 return True  # nothing is left to explain; what still runs is cancelled
-            if self._hopeless():
-                self._run.observe("path.hopeless", True, "dial")
             if self._hopeless() and self._loss >= HOPELESS_LOSS:
                 return False  # an experiment would be answered as seldom, and say no more
             self._on_dial_over()
@@ -297,10 +295,10 @@ class _Check:
     def _hopeless(self) -> bool:
         """Whether a path that has shown loss has swallowed nearly everything for as long as anybody waits."""
         run, current = self._run, self._dialing
-        if current is None or run.now < HOPELESS_AFTER or not (run.lossy or current.engine.lossy):
-            return False
         answered, sent = run.pings
         if not sent:
+            if current is None or run.now < HOPELESS_AFTER or not (run.lossy or current.engine.lossy):
+                return False
             # Of IKE and L2TP, for want of something better: SoftEther and Libreswan do not repeat each answer
             # when they are asked again, and what PPP leaves unanswered may be a gateway's own slowness.
             answered = self._answered + current.engine.counted[0]
@@ -483,6 +481,8 @@ class _Check:
         run = self._run
         if not run.remote:
             return
+        if self._hopeless():
+            run.observe("path.hopeless", True, "conclusion")
         signs = ("host.ping_reply", "host.control_port_alive", "udp500.reply", "udp4500.reply")
         known = [item for name in signs if (item := run.log.latest(name)) is not None]
         refused = run.log.latest("udp500.icmp")

@@ -157,9 +157,9 @@ class Run:
 
     @property
     def loses_packets(self) -> bool:
-        """Whether something had to be sent again, and no row of pings shows that the answer was only late."""
+        """Whether the path does: a row of pings decides; before one, that something was sent again."""
         answered, sent = self.pings
-        return self.lossy and (not sent or sent - answered > LATE_PINGS)
+        return sent - answered > LATE_PINGS if sent else self.lossy
 
     def holds(self, name: str, value: bool) -> bool:
         """Whether something was observed, and its latest value is this."""
