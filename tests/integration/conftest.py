@@ -9,13 +9,10 @@ import pytest
 
 from lab import install
 from lab.libreswan import Libreswan
-from lab.namespaces import LabError
 from lab.softether import SoftEther
 from lab.strongswan import StrongSwan
 from lab.topologies import Topology, topology
-
-_HANDOVER_SECONDS = 0.5
-"""A gateway that still holds something of the test before is restarted rather than waited for."""
+from tests.integration.handover import prepare, prepare_softether
 
 
 def _refuse(reason: str) -> None:
@@ -67,10 +64,7 @@ def libreswan_gateway(lab_machine: None) -> Iterator[Libreswan]:
 @pytest.fixture
 def softether_path(softether_gateway: SoftEther) -> Iterator[Topology]:
     """A straight path to a SoftEther server that holds nothing of an earlier test."""
-    try:
-        softether_gateway.wait_clean(_HANDOVER_SECONDS)
-    except LabError:
-        softether_gateway.restart()
+    prepare_softether(softether_gateway)
     with topology(softether_gateway) as path:
         yield path
 
@@ -78,9 +72,6 @@ def softether_path(softether_gateway: SoftEther) -> Iterator[Topology]:
 @pytest.fixture
 def strongswan_path(strongswan_gateway: StrongSwan) -> Iterator[Topology]:
     """A straight path to a strongSwan gateway that holds nothing of an earlier test."""
-    try:
-        strongswan_gateway.wait_clean(_HANDOVER_SECONDS)
-    except LabError:
-        strongswan_gateway.reset()
+    prepare(strongswan_gateway)
     with topology(strongswan_gateway) as path:
         yield path

@@ -18,10 +18,11 @@ from l2tp_doctor.observations import Observation
 from l2tp_doctor.probes.hops import localise
 from l2tp_doctor.protocol.engine import Channel
 from lab import faults
-from lab.namespaces import LabError, Namespace
+from lab.namespaces import Namespace
 from lab.softether import SoftEther
 from lab.topologies import CLIENT_BEHIND_NAT, DIRECT, Topology, topology
 from tests.integration.checking import UNPRIVILEGED, Checked, Doctor, arguments, run
+from tests.integration.handover import prepare_softether
 
 pytestmark = [pytest.mark.gateway, pytest.mark.xdist_group("softether")]
 
@@ -42,10 +43,7 @@ MakePath = Callable[[], contextlib.AbstractContextManager[Doctor]]
 @pytest.fixture
 def direct(softether_gateway: SoftEther, tmp_path: Path) -> MakePath:
     """Makes a path of three routers."""
-    try:
-        softether_gateway.wait_clean(0.3)
-    except LabError:
-        softether_gateway.restart()
+    prepare_softether(softether_gateway)
 
     @contextlib.contextmanager
     def make() -> Iterator[Doctor]:
@@ -312,10 +310,6 @@ def test_without_privileges_it_works_as_well(direct: MakePath) -> None:
 
 def test_the_gateway_keeps_nothing_of_it(direct: MakePath) -> None:
     with direct() as doctor:
-        assert isinstance(doctor.gateway, SoftEther)
-        # SoftEther's log, which tells of its SAs, lags behind on a busy machine: what an earlier test left
-        # there must not show up only now.
-        doctor.gateway.restart()
         with faults.drop_udp(doctor.path.routers[1], 4500, direction="out"):
             traced(doctor.path, doctor.path.dial_address)
         left = doctor.gateway.wait_clean(1.0)

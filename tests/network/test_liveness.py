@@ -26,6 +26,11 @@ def may_ping(kind: int) -> bool:
         return False
 
 
+needs_ping = pytest.mark.skipif(
+    not (may_ping(socket.SOCK_DGRAM) or may_ping(socket.SOCK_RAW)), reason="this process may not send ICMP"
+)
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_RAW])
 def test_ping_with_each_kind_of_socket(monkeypatch: pytest.MonkeyPatch, kind: int, address: str) -> None:
@@ -47,21 +52,19 @@ def test_without_the_right_ping_says_why_for_each_kind(monkeypatch: pytest.Monke
         asyncio.run(ping(address, address))
 
 
+@needs_ping
 def test_an_answer_to_somebody_else_s_ping_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (may_ping(socket.SOCK_DGRAM) or may_ping(socket.SOCK_RAW)):
-        pytest.skip("this process may not send ICMP")
     other = IcmpEcho(True, 7, 1, b"another token")
     monkeypatch.setattr(liveness, "_parse", lambda *_: other)
     assert asyncio.run(ping("127.0.0.1", "127.0.0.1", attempts=2, interval=0.02)) is None
 
 
+@needs_ping
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("lost", [(), (2, 3, 6)])
 def test_a_row_of_pings_counts_the_answers(
     monkeypatch: pytest.MonkeyPatch, lost: tuple[int, ...], address: str
 ) -> None:
-    if not (may_ping(socket.SOCK_DGRAM) or may_ping(socket.SOCK_RAW)):
-        pytest.skip("this process may not send ICMP")
     parse = liveness._parse
 
     def over_a_lossy_path(*arguments: Any) -> IcmpEcho | None:

@@ -33,10 +33,15 @@ def grammar(language: object, query: str) -> tuple[Any, Any]:
 
 def captured(parser: Any, query: Any, view: str) -> tuple[Any, dict[str, list[Node]]]:
     """Returns the tree of a text and the nodes that the query finds in it."""
+    tree = parser.parse(view.encode())
+    return tree, nodes(query, tree)
+
+
+def nodes(query: Any, tree: Any) -> dict[str, list[Node]]:
+    """Returns the nodes that a query finds in a tree, by their names in the query."""
     from tree_sitter import QueryCursor
 
-    tree = parser.parse(view.encode())
-    return tree, QueryCursor(query).captures(tree.root_node)
+    return QueryCursor(query).captures(tree.root_node)
 
 
 class ParsedScript(ABC):

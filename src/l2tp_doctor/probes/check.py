@@ -19,7 +19,7 @@ from l2tp_doctor.probes import authentication, certificates, experiments, offers
 from l2tp_doctor.probes.dialing import Dialing
 from l2tp_doctor.probes.hops import hops
 from l2tp_doctor.probes.interface import CheckRequest, Listener, Measurement
-from l2tp_doctor.probes.redial import LAST_DIAL, Redial
+from l2tp_doctor.probes.redial import MAX_DIALS, Redial
 from l2tp_doctor.probes.run import Run
 from l2tp_doctor.protocol.dial import DialEvent
 from l2tp_doctor.protocol.ikev1 import events as ike
@@ -29,8 +29,6 @@ from l2tp_doctor.protocol.silence import hopelessness, packets_of
 from l2tp_doctor.protocol.unanswered import Unanswered
 
 RESOLVE_TIMEOUT = 8.0
-# A dial over a path that has shown loss is tried again before silence is believed.
-MAX_DIALS = 5
 # A path so bad carries no VPN even where a dial gets through in the end: what it did with a row of pings
 # (or our questions) is this many times likelier than on a poor one that does (``hopelessness``).
 HOPELESS_ODDS = 1000.0
@@ -123,7 +121,6 @@ class _Check:
         self._forced = False
         self._closing = False
         self._redial = Redial(run)
-        self._dials_left = 0
         self._sent = 0  # by the dials before this one
         self._answered = 0
         self._batch = 0
@@ -146,7 +143,7 @@ class _Check:
 
     async def _dial_until_believed(self) -> bool:
         for number in range(MAX_DIALS):
-            self._dials_left = MAX_DIALS - 1 - number
+            self._redial.left = MAX_DIALS - 1 - number
             if await self._dial():
                 return True  # nothing is left to explain; what still runs is cancelled
             if self._hopeless() and self._loss >= HOPELESS_LOSS:
@@ -268,24 +265,12 @@ class _Check:
             self._on_lcp_silence()
         usual = USUAL_SILENCE if not self._redial.believed[asked.what] else REPEATED_SILENCE
         least = SHORTEST_SILENCE.get(asked.what, LOSSY_SILENCE if run.lossy else usual)
-        if self._better_dialled_again(dialing, asked):
+        if self._redial.better_from_the_start(asked, LOSSY_SILENCE):
             dialing.give_up()
             return
         if self._silent(dialing, asked, least) and all(task.done() for task in self._tasks.values()):
             self._redial.believed[asked.what] += 1
             dialing.give_up()
-
-    def _better_dialled_again(self, dialing: Dialing, asked: Unanswered) -> bool:
-        """Whether a lossy path has to be asked from the start: Libreswan does not repeat its message 6."""
-        run = self._run
-        return (
-            asked.what == Step.MAIN_5.value
-            and run.loses_packets
-            and not run.holds("experiment.main_4500.reply", False)
-            and run.now - asked.first_sent >= LOSSY_SILENCE
-            and self._dials_left > 0
-            and run.now <= LAST_DIAL
-        )
 
     def _silent(self, dialing: Dialing, asked: Unanswered, at_least: float) -> bool:
         return self._run.believes_silence(

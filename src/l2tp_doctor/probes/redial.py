@@ -8,7 +8,10 @@ from l2tp_doctor.knowledge.profile import AUTH_PSK
 from l2tp_doctor.probes import offers
 from l2tp_doctor.probes.run import Run
 from l2tp_doctor.protocol.ikev1.events import Step
+from l2tp_doctor.protocol.unanswered import Unanswered
 
+# A dial over a path that has shown loss is tried again before silence is believed.
+MAX_DIALS = 5
 # Seconds of the budget another dial needs to say more than the one before it: over a path that loses a fifth
 # of everything each way nearly all dials are over by then.
 DIAL_TIME = 20.0
@@ -37,12 +40,31 @@ class Redial:
     Attributes:
         believed: how many dials were given up because the silence of a request was believed, by the request.
         acknowledged: how many dials ended with an L2TP request acknowledged and not answered.
+        left: how many dials may follow the present one.
     """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self.believed: Counter[str] = Counter()
         self.acknowledged = 0
+        self.left = 0
+
+    def better_from_the_start(self, asked: Unanswered, patience: float) -> bool:
+        """Whether a lossy path has to be asked from the start: Libreswan does not repeat its message 6.
+
+        Args:
+            asked: the question under way.
+            patience: seconds it is waited for.
+        """
+        run = self._run
+        return (
+            asked.what == Step.MAIN_5.value
+            and run.loses_packets
+            and not run.holds("experiment.main_4500.reply", False)
+            and run.now - asked.first_sent >= patience
+            and self.left > 0
+            and run.now <= LAST_DIAL
+        )
 
     def worth_another_dial(self) -> bool:
         """Only an ending that loss may explain is worth asking again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from l2tp_doctor.lint.parsed import captured, grammar
+from l2tp_doctor.lint.parsed import grammar, nodes
 from l2tp_doctor.lint.powershell.lexer import simplified
 
 if TYPE_CHECKING:
@@ -52,11 +52,13 @@ def parsed(view: str) -> tuple[Tree | None, dict[str, list[Node]], list[int]]:
     """
     if _too_deep(view):
         return None, {}, [0]
-    tree, found = captured(*_grammar(), view)
+    parser, query = _grammar()
+    tree: Tree = parser.parse(view.encode())
     if tree.root_node.has_error:
         second = simplified(view)
         if second != view:
-            tree, found = captured(*_grammar(), second)
+            tree = parser.parse(second.encode())
+    found = nodes(query, tree)
     errors = sorted(node.start_byte for node in found.get("error", []))
     code = any(line.strip() and not line.lstrip().startswith("#") for line in view.split("\n"))
     return tree, found, errors if code else []  # the grammar wants a statement where there is none

@@ -331,8 +331,7 @@ class ControlProtocol:
         if self._is_repetition(packet):
             self._repeated_acks += 1
             if packet not in self._requests_seen:
-                self._requests_seen.append(packet)
-                self._acks_unasked = 0
+                self._remember(packet)
             if packet == self._requests_seen[-1]:
                 self._incoming = packet
                 self._send_verdict(now)
@@ -343,12 +342,15 @@ class ControlProtocol:
         # A repeated request means that our answer was lost, not that negotiation fails to converge:
         # it gets the same answer and does not count against Max-Failure.
         if answering and not self._verdict_repeated:
-            self._requests_seen.append(packet)
-            self._acks_unasked = 0
+            self._remember(packet)
             self._progress_at = now
             self._verdict = self._judge_all(options)
         accepted = self._verdict.code is Code.CONFIGURE_ACK
         self._fire(Event.RCR_PLUS if accepted else Event.RCR_MINUS, now)
+
+    def _remember(self, packet: ControlPacket) -> None:
+        self._requests_seen.append(packet)
+        self._acks_unasked = 0  # its Ack is another one
 
     def _is_repetition(self, packet: ControlPacket) -> bool:
         # The last request again: our Ack was lost.  An older one: a datagram that took a detour.  The last
