@@ -227,6 +227,17 @@ def test_esp_does_not_pass_a_server_nat_and_can_be_dropped_anywhere(strongswan_g
         wait_until(lambda: fault.packets == 1, 2, "the ESP packet is caught")
 
 
+def test_no_sa_waits_for_its_cipher() -> None:
+    """One that the kernel has to compose first is deaf for seconds: a blocked ESP to whoever asks."""
+    with StrongSwan() as gateway:
+        known = gateway.guest.run("cat /proc/crypto; echo; cat /proc/sys/kernel/modprobe").stdout
+        assert gateway.status().clean
+    for mode in ("sha1),cbc(aes", "sha256),cbc(aes", "sha512),cbc(aes", "sha1),cbc(des3_ede"):
+        assert f": authenc(hmac({mode}))" in known
+    assert ": rfc4106(gcm(aes))" in known
+    assert known.endswith("/modprobe\n")  # what else a test may want is still loaded when it is wanted
+
+
 def test_plaintext_l2tp_never_arrives(strongswan_gateway: StrongSwan) -> None:
     def send(address: str) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:

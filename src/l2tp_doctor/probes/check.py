@@ -268,9 +268,28 @@ class _Check:
         if self._redial.better_from_the_start(asked, LOSSY_SILENCE):
             dialing.give_up()
             return
-        if self._silent(dialing, asked, least) and all(task.done() for task in self._tasks.values()):
+        if (
+            self._silent(dialing, asked, least)
+            and all(task.done() for task in self._tasks.values())
+            and self._asked_since_the_other_way(asked)
+        ):
             self._redial.believed[asked.what] += 1
             dialing.give_up()
+
+    def _asked_since_the_other_way(self, asked: Unanswered) -> bool:
+        """Whether ESP one way was tried once more after the other way had worked.
+
+        A gateway that is slow with its very first SA is deaf both ways for a while, and then hears: that one
+        way works proves something about the other only while that is still silent.
+        """
+        worked = [
+            item.at
+            for name in ("experiment.esp_udp.received", "experiment.esp_native.received")
+            if (item := self._run.log.latest(name)) is not None and item.value is True
+        ]
+        return asked.what != "SCCRQ" or all(
+            asked.last_sent > at and self._run.now - asked.last_sent >= self._run.settling for at in worked
+        )
 
     def _silent(self, dialing: Dialing, asked: Unanswered, at_least: float) -> bool:
         return self._run.believes_silence(
