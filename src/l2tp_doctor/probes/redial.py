@@ -168,5 +168,6 @@ class Redial:
             or (failed is not None and failed.value == "failure")
             or (address is not None and address.value in IPCP_REFUSALS)
             or (certificate is not None and certificate.value is not None)
-            or holds("experiment.l2tp_ephemeral.lcp", True)
+            # Where packets are lost, a call that comes up beside one that did not is chance.
+            or (holds("experiment.l2tp_ephemeral.lcp", True) and not self._run.loses_packets)
         )

@@ -22,6 +22,7 @@ from l2tp_doctor.protocol.l2tp import (
 )
 from l2tp_doctor.protocol.l2tp.avp import AvpType
 from l2tp_doctor.protocol.l2tp.message import (
+    CONTROL_HEADER_LENGTH,
     ControlFrame,
     DataMessage,
     MessageType,
@@ -305,6 +306,26 @@ def test_hello_is_acknowledged_and_a_dead_peer_is_found() -> None:
     silent = path.events["lac"][-2]
     assert isinstance(silent, ControlSilent)
     assert silent.message == "Hello"
+
+
+def test_a_call_whose_data_comes_is_not_given_up_for_a_lost_acknowledgement() -> None:
+    """ICCN is only acknowledged; at 30 % loss all those acknowledgements vanished while LCP came through."""
+    path, _, _ = joined()
+    path.script = lambda sender, number: (
+        [] if sender == "lns" and len(path.sent[sender][number]) == CONTROL_HEADER_LENGTH else [0.025]
+    )
+    path.start()
+    for second in range(1, 13):
+        path.run(float(second))
+        assert path.lns.send_ppp(b"\xff\x03\xc0\x21\x09\x01\x00\x08" + bytes(4))
+        path.drain()
+    assert event_of(path, "lac", SessionEstablished) is not None
+    assert event_of(path, "lac", ControlSilent) is None
+    path.run(30.0)  # now the data stops as well
+    silent = event_of(path, "lac", ControlSilent)
+    assert isinstance(silent, ControlSilent)
+    assert silent.message == "ICCN"
+    assert path.event_times["lac"][-1] == pytest.approx(12.025 + 6.0)
 
 
 def test_hello_interval() -> None:

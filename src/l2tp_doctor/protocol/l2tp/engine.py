@@ -384,6 +384,7 @@ class L2tpTunnel:
         elif self._state is TunnelState.ESTABLISHED:
             frame = self._call.receive_data(message, now)
             if frame is not None:
+                self._reliable.data_heard(now)
                 self._events.append(PppFrame(frame))
         else:
             self.note_drop("data without a tunnel", "unexpected", now, once="data")

@@ -15,6 +15,7 @@ the ICRQ behind it must not wait for a timer of its own.
 from __future__ import annotations
 
 import enum
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -119,6 +120,7 @@ class ReliableControl:
         self._interval = policy.initial
         self._retransmit_at: float | None = None
         self._acknowledge_at: float | None = None
+        self._heard_at = -math.inf  # data of the peer's, see :meth:`data_heard`
         self.peer_tunnel_id = 0
         """Written into ZLBs; 0 until the peer has assigned one."""
 
@@ -137,6 +139,7 @@ class ReliableControl:
 
     def expire(self, now: float) -> None:
         """What is outstanding has waited long enough: the next :meth:`handle_timer` gives it up."""
+        self._heard_at = -math.inf
         for message in self._outstanding:
             message.first_sent = now - self._policy.give_up
         if self._outstanding:
@@ -207,6 +210,14 @@ class ReliableControl:
         if self._acknowledge_at is None:
             self._acknowledge_at = now + self._acknowledgement_delay
         return Arrival.IN_ORDER, in_order
+
+    def data_heard(self, now: float) -> None:
+        """The peer has sent data: it lives, whatever became of its acknowledgements.
+
+        RFC 2661 §5.8 has a tunnel cleared when "no peer response is detected", and a call whose data comes is
+        one of which the peer has had the ICCN; so the wait for its acknowledgement begins anew.
+        """
+        self._heard_at = now
 
     def acknowledge_now(self, now: float) -> None:
         """Lets the pending acknowledgement leave with the next flight, without waiting."""
@@ -287,7 +298,7 @@ class ReliableControl:
         if self._retransmit_at is None or now < self._retransmit_at or not self._outstanding:
             return [], None
         oldest = self._outstanding[0]
-        give_up_at = oldest.first_sent + self._policy.give_up
+        give_up_at = max(oldest.first_sent, self._heard_at) + self._policy.give_up
         if now >= give_up_at:
             self._retransmit_at = None
             return [], oldest
