@@ -221,19 +221,22 @@ class _Check:
             self._answered += self._dialing.engine.counted[0]
             await self._dialing.close()
         overridden = (run.request.ike_port, run.request.nat_t_port) != (500, 4500)
+        # To SoftEther a dial from the same ports is the same client; where a call of that one ended badly,
+        # its IPsec may come to a standstill.  What the ports are good for has been seen by then.
+        elsewhere = run.holds("ike.quick.established", True)
         self._dialing = Dialing(
             run,
             "dial",
             force_nat_t=self._forced,
             native_esp=self._native,
-            windows_ports=run.profile.source_port == 500 and not overridden,
+            windows_ports=run.profile.source_port == 500 and not overridden and not elsewhere,
             hook=self._on_event,
             batch=self._batch,
             windows_message_id=first,
         )
         method = offers.authentication_for(run.request)
         run.observe("ike.main.auth_offered", ("PSK" if method == AUTH_PSK else "RSA_SIG",), "dial")
-        if not overridden:
+        if not overridden and not elsewhere:
             run.observe("source.port_500", self._dialing.used_windows_ports, "dial")
         self._dialing.start()
         connected = await self._watched(self._dialing)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from l2tp_doctor.protocol.engine import RetransmissionPolicy
 from l2tp_doctor.protocol.l2tp import (
     AuthenticationProblem,
     CdnReceived,
@@ -206,9 +209,28 @@ def test_acknowledged_only() -> None:
     path.start()
     path.run(60.0)
     assert path.events["lac"][0] == ControlAcknowledgedOnly("SCCRQ")
-    assert path.event_times["lac"][0] == pytest.approx(6.0)
+    # Six seconds from when the ZLB came: a round trip, and the 20 ms that a ZLB waits for company.
+    assert path.event_times["lac"][0] == pytest.approx(0.05 + 0.02 + 6.0)
     assert names(path.sent["lns"])[0] == "ZLB"
     assert isinstance(path.events["lac"][-1], Closed)
+
+
+def test_a_request_that_arrives_late_leaves_the_peer_its_time() -> None:
+    """SCCRQ is acknowledged late, and of a peer with xl2tpd's timers three SCCRPs were lost."""
+    xl2tpd = RetransmissionPolicy(initial=1.0, minimum=1.0, backoff=2.0, maximum=8.0, give_up=31.0)
+    path, _, _ = joined(lns=replace(lns_config(), retransmission=xl2tpd))
+
+    def script(sender: str, number: int) -> list[float]:
+        if sender == "lac":
+            return [0.025] if path.now > 1.0 else []
+        zlb = len(path.sent[sender][number]) == CONTROL_HEADER_LENGTH
+        return [0.025] if zlb or path.now > 8.0 else []
+
+    path.script = script
+    path.start()
+    path.run(30.0)
+    assert isinstance(path.events["lac"][0], TunnelEstablished)
+    assert path.event_times["lac"][0] == pytest.approx(0.5 + 0.8 + 0.025 + 1.0 + 2.0 + 4.0 + 0.025)
 
 
 def test_call_acknowledged_only() -> None:

@@ -40,6 +40,7 @@ from l2tp_doctor.protocol.l2tp.message import (
     message_name,
 )
 from l2tp_doctor.protocol.l2tp.reliable import DEFAULT_WINDOW, Arrival, ReliableControl, Transmission
+from l2tp_doctor.protocol.l2tp.reply_wait import ReplyWait
 from l2tp_doctor.protocol.l2tp.session import SessionInput, SessionState
 from l2tp_doctor.protocol.l2tp.tunnel import TunnelAction, TunnelInput, TunnelState, transition
 from l2tp_doctor.protocol.wire import WireError
@@ -72,7 +73,6 @@ class L2tpTunnel:
         self._own_challenge: bytes | None = None
         self._established: TunnelEstablished | None = None
         self._stop_with = GENERAL_REQUEST
-        self._reply_due: tuple[float, str] | None = None
         self._close_at: float | None = None
         self._last_heard: float | None = None
         self._events: deque[L2tpEvent] = deque()
@@ -85,6 +85,7 @@ class L2tpTunnel:
             acknowledgement_delay=config.acknowledgement_delay,
             maximum_queued=config.maximum_queued_messages,
         )
+        self._reply = ReplyWait(config.retransmission, self._reliable.waits_for)
         self._call = Call(config, self)
         self._actions = {
             TunnelAction.SEND_SCCRQ: self._send_sccrq,
@@ -184,9 +185,7 @@ class L2tpTunnel:
 
     def get_timer(self) -> float | None:
         """Returns when :meth:`handle_timer` wants to be called next."""
-        times = [self._reliable.get_timer(), self._close_at, self._hello_at()]
-        if self._reply_due is not None:
-            times.append(self._reply_due[0])
+        times = [self._reliable.get_timer(), self._close_at, self._hello_at(), self._reply.due]
         return min((at for at in times if at is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -263,11 +262,11 @@ class L2tpTunnel:
 
     def expect_reply(self, request: MessageType, now: float) -> None:
         """Starts the time within which ``request`` must be answered by more than a ZLB."""
-        self._reply_due = (now + self._config.retransmission.give_up, message_name(request))
+        self._reply.begin(message_name(request), now)
 
     def reply_came(self) -> None:
         """Ends the time of :meth:`expect_reply`."""
-        self._reply_due = None
+        self._reply.end()
 
     def emit(self, event: L2tpEvent) -> None:
         """Queues an event for the owner."""
@@ -302,6 +301,7 @@ class L2tpTunnel:
             return
         self._last_heard = now
         arrival, in_order = self._reliable.receive(frame, now)
+        self._reply.look_for_acknowledgement(now)
         self._trace_arrival(frame, arrival, size, now)
         for ready in in_order:
             self._receive_control(ready, now)
@@ -547,14 +547,9 @@ class L2tpTunnel:
     # --- timers --------------------------------------------------------------------------------
 
     def _check_reply_due(self, now: float) -> None:
-        if self._reply_due is None or now < self._reply_due[0]:
+        name = self._reply.overdue(now)
+        if name is None:
             return
-        due, name = self._reply_due
-        if self._reliable.waits_for(name):
-            # Not even acknowledged: the reliable delivery tells that itself, in a moment.
-            self._reply_due = (due + self._config.retransmission.minimum, name)
-            return
-        self._reply_due = None
         self._events.append(ControlAcknowledgedOnly(name))
         self._stop_with = GENERAL_REQUEST
         self._happened(TunnelInput.REPLY_OVERDUE, now)

@@ -70,6 +70,9 @@ class Verdict:
 MAX_UNASKED_ACKS = 4
 """How often an Ack is repeated without having been asked for: at 30 % loss one of them arrives."""
 
+LOSSY_CONFIGURE = 3
+"""How many times Max-Configure requests a path that loses packets is worth."""
+
 MAX_REPEATED_ACKS = 3
 """Identical Configure-Requests re-acknowledged while Opened before the table restarts negotiation.
 
@@ -227,8 +230,12 @@ class ControlProtocol:
         A peer that lacks it would ask again when its own timer expires, pppd's after three seconds.  One that
         has it discards a second one: its Identifier answers no request under way any more (RFC 1661 §5.2).
         """
+        if self.state is State.OPENED:
+            self._acknowledge_unasked(now)
+
+    def _acknowledge_unasked(self, now: float) -> None:
         acknowledged = self._verdict.code is Code.CONFIGURE_ACK and bool(self._requests_seen)
-        if self.state is State.OPENED and acknowledged and self._acks_unasked < MAX_UNASKED_ACKS:
+        if acknowledged and self._acks_unasked < MAX_UNASKED_ACKS:
             self._acks_unasked += 1
             self._incoming = self._requests_seen[-1]
             self._send_verdict(now)
@@ -247,7 +254,11 @@ class ControlProtocol:
         if self._counter > 0 and not self._timer.exhausted(now) and not stuck:
             if self.state in (State.REQ_SENT, State.ACK_RCVD):
                 self._repeat_objection(now)
+            waiting_since_our_ack = self.state is State.ACK_SENT
             self._fire(Event.TO_PLUS, now)
+            if waiting_since_our_ack:
+                # SoftEther keeps our request back until it has our Ack, which it asks for every 3 s.
+                self._acknowledge_unasked(now)
             return
         self.give_up(now)
 
@@ -344,6 +355,7 @@ class ControlProtocol:
         if answering and not self._verdict_repeated:
             self._remember(packet)
             self._progress_at = now
+            self._timer.prolong(now)
             self._verdict = self._judge_all(options)
         accepted = self._verdict.code is Code.CONFIGURE_ACK
         self._fire(Event.RCR_PLUS if accepted else Event.RCR_MINUS, now)
@@ -500,8 +512,13 @@ class ControlProtocol:
 
     def _initialize_restart_count(self, now: float) -> None:
         closing = self.state in (State.CLOSING, State.STOPPING)
-        self._counter = self._limits.max_terminate if closing else self._limits.max_configure
+        self._counter = self._limits.max_terminate if closing else self._max_configure
         self._timer.begin(now)
+
+    @property
+    def _max_configure(self) -> int:
+        # Where packets are lost it is asked more often; how long for, the timer knows.
+        return self._limits.max_configure * (LOSSY_CONFIGURE if self._outlet.round_trip.lossy else 1)
 
     def _zero_restart_count(self, now: float) -> None:
         self._counter = 0
@@ -509,7 +526,7 @@ class ControlProtocol:
 
     def _wait(self, now: float) -> None:
         if self._timer.due is None:  # back from Opened: the table has no irc there, the count is a new one
-            self._counter = self._limits.max_configure
+            self._counter = self._max_configure
             self._timer.begin(now)
         elif self._event is Event.TO_PLUS:
             self._timer.again(now)

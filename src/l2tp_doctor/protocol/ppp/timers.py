@@ -5,8 +5,9 @@ from __future__ import annotations
 from l2tp_doctor.protocol.engine import RetransmissionPolicy
 
 # A path known to lose packets is a reason to repeat that a slow gateway is not: there the restart timer need
-# not be as patient as its policy, which is made for gateways that work each repetition off.
+# not be as patient as its policy, which is made for gateways that work each repetition off.  Seconds.
 LOSSY_MINIMUM = 0.4
+LOSSY_MAXIMUM = 1.0
 
 _EPSILON = 1e-9  # a driver may call exactly at the time get_timer() gave; float sums must not miss it
 
@@ -57,8 +58,13 @@ class RestartTimer:
 
     def again(self, now: float) -> None:
         """Waits the next, longer interval of the same wait."""
-        self._interval = min(self._policy.maximum, self._interval * self._policy.backoff)
+        longest = min(self._policy.maximum, LOSSY_MAXIMUM) if self._round_trip.lossy else self._policy.maximum
+        self._interval = min(longest, self._interval * self._policy.backoff)
         self.due = min(now + self._interval, max(self._give_up_at, now + self._policy.minimum))
+
+    def prolong(self, now: float) -> None:
+        """The peer has shown life: the wait lasts at least as long again, at the same pace."""
+        self._give_up_at = max(self._give_up_at, now + self._policy.give_up)
 
     def stop(self) -> None:
         """Stops the timer."""
