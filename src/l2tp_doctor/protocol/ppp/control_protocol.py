@@ -254,9 +254,9 @@ class ControlProtocol:
         if self._counter > 0 and not self._timer.exhausted(now) and not stuck:
             if self.state in (State.REQ_SENT, State.ACK_RCVD):
                 self._repeat_objection(now)
-            waiting_since_our_ack = self.state is State.ACK_SENT
+            ack_may_be_lost = self.state is State.ACK_SENT and self._outlet.round_trip.lossy
             self._fire(Event.TO_PLUS, now)
-            if waiting_since_our_ack:
+            if ack_may_be_lost:
                 # SoftEther keeps our request back until it has our Ack, which it asks for every 3 s.
                 self._acknowledge_unasked(now)
             return
