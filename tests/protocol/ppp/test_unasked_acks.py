@@ -9,14 +9,10 @@ import pytest
 from l2tp_doctor.protocol.engine import RetransmissionPolicy
 from l2tp_doctor.protocol.ppp import events
 from l2tp_doctor.protocol.ppp.config import gateway_config
-from l2tp_doctor.protocol.ppp.control_packet import Code
 from l2tp_doctor.protocol.ppp.control_protocol import MAX_UNASKED_ACKS
-from l2tp_doctor.protocol.ppp.frame import PppProtocol
 from l2tp_doctor.protocol.ppp.timers import LOSSY_MINIMUM, RestartTimer, RoundTrip
-from tests.protocol.ppp.helpers import Pair, Path, client_config, gateway
+from tests.protocol.ppp.helpers import Pair, client_config, gateway
 from tests.protocol.ppp.test_lost_answers import ACK, LCP, losing, sent_at
-
-IPCP, REQUEST = int(PppProtocol.IPCP), int(Code.CONFIGURE_REQUEST)
 
 SLOW = RetransmissionPolicy(initial=3.0, minimum=3.0, backoff=1.0, maximum=3.0, give_up=30.0)
 SLOW_SERVER = replace(gateway_config(gateway()), retransmission=SLOW)
@@ -33,32 +29,6 @@ def test_lcp() -> None:
 def test_a_path_without_loss_is_left_alone() -> None:
     pair = Pair(replace(client_config(), rtt=0.05), SLOW_SERVER, losing("client", LCP, ACK, 1)).dial()
     assert pair.times[events.IpcpOpened] > 2.5
-
-
-def both_acks_lost(times: int) -> Path:
-    """Loses our first Acks of IPCP, and the gateway's first one."""
-    ours, theirs = losing("client", IPCP, ACK, times), losing("server", IPCP, ACK, 1)
-
-    def path(data: bytes, origin: str, now: float) -> list[float]:
-        return ours(data, origin, now) and theirs(data, origin, now)
-
-    return path
-
-
-@pytest.mark.parametrize("lost", [1, 2])
-def test_it_goes_along_with_our_repeated_request(lost: int) -> None:
-    """SoftEther keeps that back until it has the Ack; pppd would ask for it again after three seconds."""
-    pair = Pair(LOSSY_CLIENT, SLOW_SERVER, both_acks_lost(lost))
-    pair.start()
-    pair.run(2.0)
-    assert pair.server.send_ip(bytes.fromhex("45") + bytes(19)), "the gateway has our Ack"
-
-
-def test_requests_are_sent_for_as_long_as_the_time_lasts() -> None:
-    """RFC 1661 §4.6 counts ten; said every second, they would be over before a slow path's patience is."""
-    pair = Pair(LOSSY_CLIENT, SLOW_SERVER, losing("client", IPCP, REQUEST, 14)).dial(30.0)
-    assert pair.has(events.IpcpOpened)
-    assert len(sent_at(pair, "ipcp", "Configure-Request")) > 14
 
 
 def test_a_request_of_the_peers_begins_the_wait_anew() -> None:
