@@ -10,7 +10,7 @@ from l2tp_doctor.protocol.engine import RetransmissionPolicy
 from l2tp_doctor.protocol.ppp import events
 from l2tp_doctor.protocol.ppp.config import gateway_config
 from l2tp_doctor.protocol.ppp.control_protocol import MAX_UNASKED_ACKS
-from l2tp_doctor.protocol.ppp.timers import LOSSY_MINIMUM, RestartTimer, RoundTrip
+from l2tp_doctor.protocol.ppp.timers import LOSSY_MAXIMUM, LOSSY_MINIMUM, RestartTimer, RoundTrip
 from tests.protocol.ppp.helpers import Pair, client_config, gateway
 from tests.protocol.ppp.test_lost_answers import ACK, LCP, losing, sent_at
 
@@ -63,3 +63,20 @@ def test_the_restart_timer_is_quicker_where_loss_was_seen(
     timer = RestartTimer(policy, RoundTrip(rtt, lossy=lossy))
     timer.begin(0.0)
     assert timer.due == pytest.approx(first)
+
+
+@pytest.mark.parametrize(
+    ("lossy", "rtt", "longest"),
+    [(False, 0.01, 2.0), (True, 0.01, LOSSY_MAXIMUM), (True, 0.8, 1.6), (True, 3.0, 2.0)],
+)
+def test_the_longest_interval(lossy: bool, rtt: float, longest: float) -> None:
+    """Where loss was seen, a second; but an answer that is still under way is not asked for again."""
+    policy = RetransmissionPolicy(initial=1.0, minimum=1.0, backoff=1.3, maximum=2.0, give_up=60.0)
+    timer = RestartTimer(policy, RoundTrip(rtt, lossy=lossy))
+    timer.begin(0.0)
+    expiries = []
+    for _ in range(9):
+        assert timer.due is not None
+        expiries.append(timer.due)
+        timer.again(timer.due)
+    assert expiries[-1] - expiries[-2] == pytest.approx(longest)

@@ -58,7 +58,9 @@ class RestartTimer:
 
     def again(self, now: float) -> None:
         """Waits the next, longer interval of the same wait."""
-        longest = min(self._policy.maximum, LOSSY_MAXIMUM) if self._round_trip.lossy else self._policy.maximum
+        longest = self._policy.maximum
+        if self._round_trip.lossy:
+            longest = min(longest, max(LOSSY_MAXIMUM, self._first_interval()))  # never ahead of the answer
         self._interval = min(longest, self._interval * self._policy.backoff)
         self.due = min(now + self._interval, max(self._give_up_at, now + self._policy.minimum))
 
