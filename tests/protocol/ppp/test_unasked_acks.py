@@ -9,7 +9,7 @@ import pytest
 from l2tp_doctor.protocol.engine import RetransmissionPolicy
 from l2tp_doctor.protocol.ppp import events
 from l2tp_doctor.protocol.ppp.config import gateway_config
-from l2tp_doctor.protocol.ppp.control_protocol import MAX_UNASKED_ACKS
+from l2tp_doctor.protocol.ppp.peer_requests import MAX_UNASKED_ACKS
 from l2tp_doctor.protocol.ppp.timers import LOSSY_MAXIMUM, LOSSY_MINIMUM, RestartTimer, RoundTrip
 from tests.protocol.ppp.helpers import Pair, client_config, gateway
 from tests.protocol.ppp.test_lost_answers import ACK, LCP, losing, sent_at

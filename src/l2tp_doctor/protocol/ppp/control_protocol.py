@@ -6,7 +6,6 @@ A subclass says which options it wants, judges the peer's, and learns from Nak a
 from __future__ import annotations
 
 import enum
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -29,6 +28,7 @@ from l2tp_doctor.protocol.ppp.options import (
     has_legal_length,
 )
 from l2tp_doctor.protocol.ppp.outlet import Outlet
+from l2tp_doctor.protocol.ppp.peer_requests import PeerRequests
 from l2tp_doctor.protocol.ppp.timers import RestartTimer
 from l2tp_doctor.protocol.unanswered import Unanswered
 from l2tp_doctor.protocol.wire import WireError
@@ -67,20 +67,8 @@ class Verdict:
     options: tuple[Option, ...]
 
 
-MAX_UNASKED_ACKS = 4
-"""How often an Ack is repeated without having been asked for: at 30 % loss one of them arrives."""
-
 LOSSY_CONFIGURE = 3
 """How many times Max-Configure requests a path that loses packets is worth."""
-
-MAX_REPEATED_ACKS = 3
-"""Identical Configure-Requests re-acknowledged while Opened before the table restarts negotiation.
-
-A repeated request means that our Ack was lost; the table alone would tear the layer down for it.  A peer
-that really started over keeps asking, and after this many the table has its way."""
-
-REMEMBERED_REQUESTS = 8
-"""The peer's latest Configure-Requests, by which a late duplicate is told from a new negotiation."""
 
 LATE_RISER = 0.03
 """Seconds a request must have been unanswered before the peer's first own request makes us repeat it."""
@@ -120,15 +108,13 @@ class ControlProtocol:
         self._naks_sent = 0
         self._naks_received = 0
         self._rounds = 0
-        self._repeated_acks = 0
-        self._acks_unasked = 0
         self._identifier = outlet.random(1)[0]
         self._request: tuple[Option, ...] = ()
         self._pending: int | None = None
         self._sent_at: float | None = None
         self._verdict = Verdict(Code.CONFIGURE_ACK, ())
         self._incoming = ControlPacket(0, 0)
-        self._requests_seen: deque[ControlPacket] = deque(maxlen=REMEMBERED_REQUESTS)
+        self._requests = PeerRequests()
         self._verdict_repeated = False
         self._event = Event.UP
         self._handlers: dict[int, Callable[[ControlPacket, float], None]] = {
@@ -234,10 +220,11 @@ class ControlProtocol:
             self._acknowledge_unasked(now)
 
     def _acknowledge_unasked(self, now: float) -> None:
-        acknowledged = self._verdict.code is Code.CONFIGURE_ACK and bool(self._requests_seen)
-        if acknowledged and self._acks_unasked < MAX_UNASKED_ACKS:
-            self._acks_unasked += 1
-            self._incoming = self._requests_seen[-1]
+        newest = self._requests.newest
+        if newest is None or self._verdict.code is not Code.CONFIGURE_ACK:
+            return
+        if self._requests.may_acknowledge_unasked():
+            self._incoming = newest
             self._send_verdict(now)
 
     def get_timer(self) -> float | None:
@@ -281,7 +268,7 @@ class ControlProtocol:
         It would repeat its own request when its timer expires, which may be much slower than ours.  A Nak it
         has already had no longer matches its last request, and is discarded (RFC 1661 §5.3).
         """
-        if self._requests_seen and self._verdict.code is not Code.CONFIGURE_ACK:
+        if self._requests.newest is not None and self._verdict.code is not Code.CONFIGURE_ACK:
             self._verdict_repeated = True
             self._send_verdict(now)
 
@@ -337,44 +324,29 @@ class ControlProtocol:
         if options is None:
             return
         self._take(packet, now, describe(options, self.table))
-        if packet in self._requests_seen:
+        if packet in self._requests:
             self._outlet.round_trip.lossy = True
         if self._is_repetition(packet):
-            self._repeated_acks += 1
-            if packet not in self._requests_seen:
-                self._remember(packet)
-            if packet == self._requests_seen[-1]:
+            self._requests.repeated(packet)
+            if packet == self._requests.newest:
                 self._incoming = packet
                 self._send_verdict(now)
             return
         self._incoming = packet
-        self._verdict_repeated = bool(self._requests_seen) and packet == self._requests_seen[-1]
+        self._verdict_repeated = packet == self._requests.newest
         answering = self.state in _ANSWERING_STATES or self.state is State.STOPPED
         # A repeated request means that our answer was lost, not that negotiation fails to converge:
         # it gets the same answer and does not count against Max-Failure.
         if answering and not self._verdict_repeated:
-            self._remember(packet)
+            self._requests.remember(packet)
             self._progress_at = now
             self._timer.prolong(now)
             self._verdict = self._judge_all(options)
         accepted = self._verdict.code is Code.CONFIGURE_ACK
         self._fire(Event.RCR_PLUS if accepted else Event.RCR_MINUS, now)
 
-    def _remember(self, packet: ControlPacket) -> None:
-        self._requests_seen.append(packet)
-        self._acks_unasked = 0  # its Ack is another one
-
     def _is_repetition(self, packet: ControlPacket) -> bool:
-        # The last request again: our Ack was lost.  An older one: a datagram that took a detour.  The last
-        # one's options under another Identifier: the peer was open and heard our own request again, so it
-        # acknowledged that and asks anew (RFC 1661 §4.1: Opened, RCR+).  It lacks our Ack and nothing else,
-        # and going back to Ack-Sent as the table has it would make both sides begin anew in turns.
-        return (
-            self.state is State.OPENED
-            and bool(self._requests_seen)
-            and (packet in self._requests_seen or packet.data == self._requests_seen[-1].data)
-            and self._repeated_acks < MAX_REPEATED_ACKS
-        )
+        return self.state is State.OPENED and self._requests.repeats(packet)
 
     def _judge_all(self, options: tuple[Option, ...]) -> Verdict:
         rejected: list[Option] = []
@@ -507,7 +479,7 @@ class ControlProtocol:
     def _this_layer_up(self, now: float) -> None:
         self._timer.stop()
         self._rounds = 0
-        self._repeated_acks = 0
+        self._requests.layer_is_up()
         self._listener(Signal.UP, now)
 
     def _initialize_restart_count(self, now: float) -> None:
