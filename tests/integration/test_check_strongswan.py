@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab import faults
 from lab.linux_gateway import LNS, Change
 from lab.namespaces import wait_until
 from lab.strongswan import StrongSwan, StrongSwanOptions
@@ -89,6 +90,24 @@ class TestStrongSwan(LinuxChecks):
         with dial(DIRECT, **AGGRESSIVE) as doctor:
             checked = doctor.faulty("main-mode-refused")
         assert checked.value("experiment.aggressive.reply") == "sa"
+
+    def test_a_dial_after_one_that_came_to_quick_mode_leaves_from_other_ports(self, dial: Dialled) -> None:
+        """SCCRQ is acknowledged, and SCCRP lost for as long as the first dial waits for it."""
+        # A ZLB in ESP is 96 octets long, a SCCRP 184.
+        sccrp = "meta l4proto esp meta length > 150 quota until 800 bytes"
+        # Message 1 alone has no responder cookie yet.
+        first_messages = "udp sport 500 udp dport 500 @th,128,64 0"
+        with (
+            dial(DIRECT) as doctor,
+            faults.rule(doctor.path, sccrp, direction="in") as lost,
+            faults.rule(doctor.path, first_messages, direction="out", verdict="accept") as from_500,
+        ):
+            checked = doctor.check()  # xl2tpd keeps the tunnel whose SCCRP nobody heard for half a minute
+            assert checked.result.verdict == "healthy", checked.explain()
+            assert lost.packets > 0
+            assert from_500.packets == 1
+        assert checked.value("l2tp.zlb_only") is True
+        assert checked.value("source.port_500") is True
 
     def test_the_gateways_pool_is_empty(self, dial: Dialled, gateway: StrongSwan) -> None:
         lines = ("no ip range = 10.99.0.10-10.99.0.10", *LNS)

@@ -19,7 +19,7 @@ from l2tp_doctor.probes import authentication, certificates, experiments, offers
 from l2tp_doctor.probes.dialing import Dialing
 from l2tp_doctor.probes.hops import hops
 from l2tp_doctor.probes.interface import CheckRequest, Listener, Measurement
-from l2tp_doctor.probes.redial import MAX_DIALS, Redial
+from l2tp_doctor.probes.redial import MAX_DIALS, OTHER_WAY, Redial
 from l2tp_doctor.probes.run import Run
 from l2tp_doctor.protocol.dial import DialEvent
 from l2tp_doctor.protocol.ikev1 import events as ike
@@ -223,20 +223,20 @@ class _Check:
         overridden = (run.request.ike_port, run.request.nat_t_port) != (500, 4500)
         # To SoftEther a dial from the same ports is the same client; where a call of that one ended badly,
         # its IPsec may come to a standstill.  What the ports are good for has been seen by then.
-        elsewhere = run.holds("ike.quick.established", True)
+        on_windows_ports = not overridden and not run.holds("ike.quick.established", True)
         self._dialing = Dialing(
             run,
             "dial",
             force_nat_t=self._forced,
             native_esp=self._native,
-            windows_ports=run.profile.source_port == 500 and not overridden and not elsewhere,
+            windows_ports=run.profile.source_port == 500 and on_windows_ports,
             hook=self._on_event,
             batch=self._batch,
             windows_message_id=first,
         )
         method = offers.authentication_for(run.request)
         run.observe("ike.main.auth_offered", ("PSK" if method == AUTH_PSK else "RSA_SIG",), "dial")
-        if not overridden and not elsewhere:
+        if on_windows_ports:
             run.observe("source.port_500", self._dialing.used_windows_ports, "dial")
         self._dialing.start()
         connected = await self._watched(self._dialing)
@@ -285,14 +285,11 @@ class _Check:
         A gateway that is slow with its very first SA is deaf both ways for a while, and then hears: that one
         way works proves something about the other only while that is still silent.
         """
-        worked = [
-            item.at
-            for name in ("experiment.esp_udp.received", "experiment.esp_native.received")
-            if (item := self._run.log.latest(name)) is not None and item.value is True
-        ]
-        return asked.what != "SCCRQ" or all(
-            asked.last_sent > at and self._run.now - asked.last_sent >= self._run.settling for at in worked
-        )
+        run = self._run
+        if asked.what != "SCCRQ" or not any(run.holds(name, True) for name in OTHER_WAY):
+            return True
+        worked_at = max(item.at for name in OTHER_WAY if (item := run.log.latest(name)) is not None)
+        return asked.last_sent > worked_at and run.now - asked.last_sent >= run.settling
 
     def _silent(self, dialing: Dialing, asked: Unanswered, at_least: float) -> bool:
         return self._run.believes_silence(

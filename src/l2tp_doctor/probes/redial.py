@@ -32,6 +32,8 @@ REFUSALS = (
     "ppp.auth.needs_credentials",
 )
 IPCP_REFUSALS = ("address-refused", "protocol-rejected")
+# An experiment's dial whose ESP travels the other way than the dial's own was answered.
+OTHER_WAY = ("experiment.esp_udp.received", "experiment.esp_native.received")
 
 
 class Redial:
@@ -132,8 +134,7 @@ class Redial:
             and log.latest("ike.notify.encrypted") is None
             and log.latest("l2tp.sccrp") is None
             # Libreswan does so when an experiment's dial goes, which has told what there is to know.
-            and not holds("experiment.esp_udp.received", True)
-            and not holds("experiment.esp_native.received", True)
+            and not any(holds(name, True) for name in OTHER_WAY)
         )
 
     def only_other_ports_answered(self) -> bool:
